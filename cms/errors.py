@@ -1,0 +1,117 @@
+"""Every way Branchpress refuses, as one tree.
+
+    CMSError
+    ├── InvalidContent                 a file in the repository is wrong
+    │   ├── InvalidFrontMatter         its front matter cannot be read
+    │   ├── InvalidEntry               its fields break the schema
+    │   └── InvalidSchema              a schema file is wrong
+    ├── InvalidSettings                cms.toml or the environment is wrong
+    ├── InvalidQuery                   a request's parameters are wrong
+    ├── NotFound                       no such thing in this view
+    │   ├── CollectionNotFound
+    │   ├── EntryNotFound
+    │   └── RefNotFound
+    ├── RepositoryProblem              Git cannot be read
+    └── SearchUnavailable              the index is being built or cannot be read
+
+An error keeps its facts as attributes of ``facts``; surfaces translate the class (to an HTTP status or an exit code) in one
+table each. ``code`` is public: clients branch on it.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+
+class CMSError(Exception):
+    """Base of everything that we refuse on purpose. ``str(error)`` is a sentence for a person."""
+
+    code: ClassVar[str] = "error"
+    title: ClassVar[str] = "Something is wrong"
+
+    def __init__(self, detail: str, **facts: Any) -> None:
+        super().__init__(detail)
+        self.facts: Mapping[str, Any] = {name: value for name, value in facts.items() if value is not None}
+
+
+class InvalidContent(CMSError):
+    """A file in the repository is wrong. Facts: path, line, column (1-based), field, rule, hint; all optional."""
+
+    code = "invalid-content"
+    title = "The content is not valid"
+
+
+class InvalidFrontMatter(InvalidContent):
+    """The front matter of a file cannot be read at all."""
+
+    code = "invalid-front-matter"
+    title = "The front matter cannot be read"
+
+
+class InvalidEntry(InvalidContent):
+    """The front matter was read, but its fields break the schema of the collection."""
+
+    code = "invalid-entry"
+    title = "The entry does not fit its schema"
+
+
+class InvalidSchema(InvalidContent):
+    """A schema file is wrong. Facts: path, line, keyword."""
+
+    code = "invalid-schema"
+    title = "The schema is not valid"
+
+
+class InvalidSettings(CMSError):
+    """``cms.toml``, an option or an environment variable is wrong. Facts: path, line, key."""
+
+    code = "invalid-settings"
+    title = "The settings are not valid"
+
+
+class InvalidQuery(CMSError):
+    """A request's parameters are wrong. Facts: parameter, nearest."""
+
+    code = "invalid-query"
+    title = "The query is not valid"
+
+
+class NotFound(CMSError):
+    """No such thing in this view; the same answer for what is missing and for what is hidden."""
+
+    code = "not-found"
+    title = "Not found"
+
+
+class CollectionNotFound(NotFound):
+    """No collection of that name. Facts: collection, nearest."""
+
+    code = "collection-not-found"
+    title = "No such collection"
+
+
+class EntryNotFound(NotFound):
+    """No entry with that key in this view. Facts: collection, slug, locale."""
+
+    code = "entry-not-found"
+    title = "No such entry"
+
+
+class RefNotFound(NotFound):
+    """No branch, tag or commit of that name. Facts: ref."""
+
+    code = "ref-not-found"
+    title = "No such branch, tag or commit"
+
+
+class RepositoryProblem(CMSError):
+    """The repository is missing, damaged or of a kind that cannot be read. Facts: path, hint."""
+
+    code = "repository-problem"
+    title = "The repository cannot be read"
+
+
+class SearchUnavailable(CMSError):
+    """The search index is being built or cannot be read now. Facts: retry_after_seconds."""
+
+    code = "search-unavailable"
+    title = "Search is not available at the moment"
