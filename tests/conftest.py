@@ -1,0 +1,39 @@
+"""Fixtures for every test: Git sealed off from the machine's own configuration, and a repository to fill."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pygit2
+import pytest
+
+from tests.repo import Repo
+
+
+@pytest.fixture(scope="session", autouse=True)
+def sealed_git(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Hide the user's and the system's Git configuration, and every ``GIT_*`` variable, from all tests."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("GIT_")]:
+            patch.delenv(name)
+        patch.setenv("HOME", str(home))
+        patch.setenv("XDG_CONFIG_HOME", str(home / ".config"))
+        patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+        patch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+        # libgit2 guessed these folders from the environment when it was loaded.
+        for level in ("SYSTEM", "XDG", "GLOBAL", "PROGRAMDATA"):
+            pygit2.settings.search_path[pygit2.enums.ConfigLevel[level]] = str(home)
+        yield
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Repo:
+    """An empty bare repository; ``repo.commit({...})`` fills it."""
+    return Repo.create(tmp_path / "site.git")
+
+
+@pytest.fixture
+def work_tree(tmp_path: Path) -> Repo:
+    """An empty repository with a work tree, which follows every commit on ``main``."""
+    return Repo.create(tmp_path / "site", bare=False)
