@@ -13,10 +13,11 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 import pygit2
-from pygit2.enums import ObjectType, ReferenceType, RepositoryOpenFlag
+from pygit2.enums import ObjectType, ReferenceType, RepositoryOpenFlag, SortMode
 
 from cms.errors import RepositoryProblem
 from cms.objects import Change, Commit, TreeListing, compare, list_files, parse_commit
@@ -127,6 +128,23 @@ class Store:
         """
         with self._git() as git:
             return parse_commit(id, _read(git, id, ObjectType.COMMIT))
+
+    def commits_between(self, old: CommitId, new: CommitId, *, limit: int) -> list[Commit] | None:
+        """Read the commits of *new* that *old* does not have, none before its children; None when more than *limit*.
+
+        Raises:
+            RepositoryProblem: a commit is missing or damaged.
+        """
+        with self._git() as git:
+            try:
+                walker = git.repository.walk(new, SortMode.TOPOLOGICAL)
+                walker.hide(old)
+                ids = [CommitId(str(commit.id)) for commit in islice(walker, limit + 1)]
+            except (pygit2.GitError, KeyError, ValueError, OSError) as error:
+                raise _object_problem(new, error) from error
+            if len(ids) > limit:
+                return None
+            return [parse_commit(id, _read(git, id, ObjectType.COMMIT)) for id in ids]
 
     def list_files(self, commit: CommitId, prefixes: Sequence[str] = ()) -> TreeListing:
         """List the regular files of *commit*, ordered by path; only the folders and files in *prefixes* if there are any.
