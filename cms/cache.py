@@ -1,0 +1,162 @@
+"""The derived cache: parsed entries by blob id, and the history, so that a restart need not read everything again.
+
+One SQLite file. Every row carries a checksum; a file that cannot be opened, was made by another version, or holds a wrong row is
+thrown away and made anew, because all of it can be computed from Git. Several processes may share it: losing a write costs time only.
+"""
+
+import contextlib
+import sqlite3
+import sys
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from cms import __version__
+from cms.entry import Parsed
+
+FILE_NAME = "entries.sqlite"
+FORMAT = f"3:{__version__}"
+TABLES = """
+CREATE TABLE IF NOT EXISTS about (format TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS parsed (
+    model TEXT NOT NULL, blob BLOB NOT NULL, checksum INTEGER NOT NULL, value BLOB NOT NULL, PRIMARY KEY (model, blob)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS history (
+    ref TEXT PRIMARY KEY, commit_id TEXT NOT NULL, checksum INTEGER NOT NULL, value BLOB NOT NULL
+) WITHOUT ROWID;
+"""
+
+log = structlog.get_logger(__name__)
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Parsed).decode
+
+
+class DerivedCache:
+    """Parsed entries and history on disk. Every method works, and does nothing, when the disk does not."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / FILE_NAME
+        self._broken = False
+
+    def load_parsed(self, model: str) -> dict[str, Parsed]:
+        """What is kept for the collection whose schema has the fingerprint *model*: blob id to parsed entry."""
+        found: dict[str, Parsed] = {}
+        with self._connect() as connection:
+            if connection is None:
+                return found
+            rows = connection.execute("SELECT blob, checksum, value FROM parsed WHERE model = ?", (model,))
+            for blob, checksum, value in rows:
+                if zlib.crc32(value) != checksum:
+                    raise sqlite3.DatabaseError("a row does not match its checksum")
+                found[blob.hex()] = pooled(_decode(value))
+        return {} if self._broken else found
+
+    def save_parsed(self, model: str, parsed: Mapping[str, Parsed]) -> None:
+        """Add entries; those already there are left alone."""
+        if not parsed:
+            return
+        with self._connect() as connection:
+            if connection is not None:
+                connection.executemany("INSERT OR IGNORE INTO parsed VALUES (?, ?, ?, ?)", _rows(model, parsed.items()))
+
+    def prune(self, models: Iterable[str]) -> None:
+        """Forget what was parsed by schemas that are no longer in use."""
+        keep = sorted(models)
+        with self._connect() as connection:
+            if connection is not None:
+                marks = ",".join("?" * len(keep))
+                connection.execute(f"DELETE FROM parsed WHERE model NOT IN ({marks})", keep)  # noqa: S608
+
+    def load_history(self, ref: str) -> tuple[str, bytes] | None:
+        """(commit id, encoded history) kept for *ref*."""
+        found: tuple[str, bytes] | None = None
+        with self._connect() as connection:
+            if connection is not None:
+                row = connection.execute(
+                    "SELECT commit_id, checksum, value FROM history WHERE ref = ?", (ref,)
+                ).fetchone()
+                if row is not None:
+                    if zlib.crc32(row[2]) != row[1]:
+                        raise sqlite3.DatabaseError("the history does not match its checksum")
+                    found = (row[0], row[2])
+        return found
+
+    def save_history(self, ref: str, commit: str, value: bytes) -> None:
+        """Keep the history of *ref* as it was at *commit*."""
+        with self._connect() as connection:
+            if connection is not None:
+                row = (ref, commit, zlib.crc32(value), value)
+                connection.execute("INSERT OR REPLACE INTO history VALUES (?, ?, ?, ?)", row)
+
+    @contextlib.contextmanager
+    def _connect(self) -> Iterator[sqlite3.Connection | None]:
+        """A connection for one operation, or ``None``; a damaged file is removed, so that the next operation begins anew."""
+        self._broken = False
+        connection = None
+        try:
+            connection = self._open()
+            yield connection
+            connection.commit()
+        except (sqlite3.DatabaseError, msgspec.DecodeError, OSError) as error:
+            self._broken = True
+            log.warning("cache.unusable", path=str(self.path), reason=str(error))
+            if connection is None:
+                yield None
+            if not isinstance(error, sqlite3.OperationalError | OSError):
+                self._discard()
+        finally:
+            if connection is not None:
+                connection.close()
+
+    def _open(self) -> sqlite3.Connection:
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        connection = sqlite3.connect(self.path, timeout=5)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.executescript(TABLES)
+            row = connection.execute("SELECT format FROM about").fetchone()
+            if row is None:
+                connection.execute("INSERT INTO about VALUES (?)", (FORMAT,))
+            elif row[0] != FORMAT:
+                connection.executescript("DELETE FROM parsed; DELETE FROM history; DELETE FROM about;")
+                connection.execute("INSERT INTO about VALUES (?)", (FORMAT,))
+            connection.commit()
+        except sqlite3.OperationalError:
+            connection.close()
+            raise
+        except sqlite3.DatabaseError as error:
+            connection.close()
+            log.warning("cache.rebuilt", path=str(self.path), reason=str(error))
+            self._discard()
+            connection = sqlite3.connect(self.path, timeout=5)
+            connection.executescript(TABLES)
+            connection.execute("INSERT INTO about VALUES (?)", (FORMAT,))
+        return connection
+
+    def _discard(self) -> None:
+        for suffix in ("", "-wal", "-shm"):
+            with contextlib.suppress(OSError):
+                self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+
+
+def _rows(model: str, items: Iterable[tuple[str, Parsed]]) -> Iterator[tuple[str, bytes, int, bytes]]:
+    for blob, parsed in items:
+        value = _encode(parsed)
+        yield model, bytes.fromhex(blob), zlib.crc32(value), value
+
+
+def pooled(parsed: Parsed) -> Parsed:
+    """*parsed* with short texts and keys shared with every other entry: taxonomies and authors repeat, and memory counts."""
+    fields = parsed.fields
+    intern = sys.intern
+    for key, value in fields.items():
+        if type(value) is str:
+            if len(value) <= 40:
+                fields[key] = intern(value)
+        elif type(value) is list:
+            fields[key] = [intern(part) if type(part) is str and len(part) <= 40 else part for part in value]
+    return parsed

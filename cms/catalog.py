@@ -1,0 +1,392 @@
+"""The catalog: what the public may see at one moment, in the orders that queries ask for.
+
+A :class:`Catalog` belongs to one snapshot and to the interval of time in which the same entries are visible: between two moments at which
+an embargo ends or an entry expires nothing changes. Both a new commit and such a moment make the next catalog from this one, at the cost
+of what differs. Lists, details, relations, facets, counts and search all read the catalog, so none of them can tell more than another.
+"""
+
+import math
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from cms.entry import Entry
+from cms.fieldpath import FieldPath, collate, resolve_path
+from cms.history import FileHistory
+from cms.markdown import reading_minutes
+from cms.schema import Collection
+from cms.snapshot import Snapshot
+
+SortSpec = tuple[tuple[str, bool], ...]
+LocaleChain = tuple[str, ...]
+EVERY_LOCALE: LocaleChain = ("*",)
+SELECTIONS_LIMIT = 64
+
+
+class Descending:
+    """Turns the order of one value around, inside a sort key."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __lt__(self, other: "Descending") -> bool:
+        return bool(other.value < self.value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Descending) and bool(self.value == other.value)
+
+    def __hash__(self) -> int:
+        return hash(self.value)
+
+
+class Order:
+    """Entries in one order, and the key that made it."""
+
+    __slots__ = ("entries", "key", "paths")
+
+    def __init__(self, entries: list[Entry], key: Callable[[Entry], Any], paths: Sequence[FieldPath]) -> None:
+        self.entries = entries
+        self.key = key
+        self.paths = paths
+
+    def advance(self, key: Callable[[Entry], Any], removed: Iterable[Entry], added: Iterable[Entry]) -> "Order":
+        """The same order over other entries; *key* is the key as the new catalog computes it."""
+        entries = self.entries
+        for entry in removed:
+            entries = _without(entries, entry, self.key)
+        for entry in added:
+            entries = _with(entries, entry, key)
+        return Order(entries, key, self.paths)
+
+
+def _without(entries: list[Entry], entry: Entry, key: Callable[[Entry], Any]) -> list[Entry]:
+    place = bisect_left(entries, key(entry), key=key)
+    while place < len(entries) and entries[place] is not entry:
+        place += 1
+    return [*entries[:place], *entries[place + 1 :]]
+
+
+def _with(entries: list[Entry], entry: Entry, key: Callable[[Entry], Any]) -> list[Entry]:
+    place = bisect_left(entries, key(entry), key=key)
+    return [*entries[:place], entry, *entries[place:]]
+
+
+class Selection:
+    """The entries of one collection, one for each slug by a chain of locales (or each locale for itself), in several orders."""
+
+    __slots__ = ("orders", "postings")
+
+    def __init__(self) -> None:
+        self.orders: dict[SortSpec, Order] = {}
+        self.postings: dict[tuple[str, SortSpec], tuple[FieldPath, dict[Any, list[Entry]]]] = {}
+
+
+class Shelf:
+    """The visible entries of one collection, by slug; the entries of a slug by (locale, path)."""
+
+    def __init__(self, collection: Collection, slugs: dict[str, tuple[Entry, ...]], count: int) -> None:
+        self.collection = collection
+        self.slugs = slugs
+        self.count = count
+        self.selections: dict[LocaleChain, Selection] = {}
+
+
+def pick(entries: Sequence[Entry], chain: LocaleChain) -> list[Entry]:
+    """Of the entries of one slug those that a request for *chain* gets; ``""`` in a chain stands for whatever there is.
+
+    Where two files claim the same key the first by path is served; ``cms check`` names the other.
+    """
+    if chain == EVERY_LOCALE:
+        return list({entry.locale: entry for entry in reversed(entries)}.values())[::-1]
+    for locale in chain:
+        for entry in entries:
+            if entry.locale == locale or not locale:
+                return [entry]
+    return []
+
+
+class Catalog:
+    """Everything visible from ``valid_from`` until just before ``valid_until`` (seconds since 1970), at one commit."""
+
+    def __init__(self, snapshot: Snapshot, now: float) -> None:
+        """Make a catalog from nothing; costs in proportion to the site. See :meth:`advance`."""
+        self._prepare(snapshot, now)
+        grouped: dict[str, dict[str, list[Entry]]] = {name: {} for name in snapshot.model.collections}
+        for entry in snapshot.files.values():
+            if entry.is_public(now):
+                grouped[entry.collection].setdefault(entry.slug, []).append(entry)
+        self.shelves = {
+            name: Shelf(
+                snapshot.model.collections[name],
+                {slug: _sorted(entries) for slug, entries in slugs.items()},
+                sum(map(len, slugs.values())),
+            )
+            for name, slugs in grouped.items()
+        }
+
+    def _prepare(self, snapshot: Snapshot, now: float) -> None:
+        self.snapshot = snapshot
+        self.model = snapshot.model
+        self.zone = snapshot.model.zone
+        self.valid_from = now
+        self.valid_until = next_moment(snapshot.timed.values(), now)
+        site = snapshot.model.settings.site
+        rest = tuple(locale for locale in site.locales if locale != site.default_locale)
+        self.default_chain: LocaleChain = (site.default_locale, *rest, "")
+        self.shelves: dict[str, Shelf] = {}
+        self.fragments: dict[str, Any] = {}
+        self.referrers: dict[tuple[str, str], set[str]] = {}
+
+    def advance(self, snapshot: Snapshot, now: float) -> "Catalog":
+        """The catalog of *snapshot* at *now*, from this one where they are neighbours."""
+        if snapshot is not self.snapshot and (snapshot.changed is None or snapshot.model is not self.model):
+            return Catalog(snapshot, now)
+        paths = set(snapshot.changed or ()) if snapshot is not self.snapshot else set()
+        paths |= {
+            path
+            for path, entry in self.snapshot.timed.items()
+            if entry.is_public(now) != entry.is_public(self.valid_from)
+        }
+        removed, added = [], []
+        for path in paths:
+            before, after = self.snapshot.files.get(path), snapshot.files.get(path)
+            if before is not None and before.is_public(self.valid_from):
+                removed.append(before)
+            if after is not None and after.is_public(now):
+                added.append(after)
+        new = Catalog.__new__(Catalog)
+        new._prepare(snapshot, now)
+        touched = {entry.collection for entry in (*removed, *added)}
+        for name, shelf in self.shelves.items():
+            gone = [entry for entry in removed if entry.collection == name]
+            come = [entry for entry in added if entry.collection == name]
+            new.shelves[name] = new._advance_shelf(shelf, gone, come, touched)
+        new._advance_fragments(self, paths, removed, added)
+        return new
+
+    def _advance_shelf(self, old: Shelf, removed: list[Entry], added: list[Entry], touched: set[str]) -> Shelf:
+        slugs = old.slugs
+        changed: dict[str, tuple[Entry, ...]] = {}
+        for entry in removed:
+            left = tuple(other for other in changed.get(entry.slug, slugs.get(entry.slug, ())) if other is not entry)
+            changed[entry.slug] = left
+        for entry in added:
+            changed[entry.slug] = _sorted([*changed.get(entry.slug, slugs.get(entry.slug, ())), entry])
+        if changed:
+            slugs = {**slugs, **changed}
+            for slug, entries in changed.items():
+                if not entries:
+                    del slugs[slug]
+        shelf = Shelf(old.collection, slugs, old.count - len(removed) + len(added))
+        for chain, selection in old.selections.items():
+            before = [entry for slug in changed for entry in pick(old.slugs.get(slug, ()), chain)]
+            after = [entry for slug in changed for entry in pick(slugs.get(slug, ()), chain)]
+            shelf.selections[chain] = self._advance_selection(old.collection, selection, before, after, touched)
+        return shelf
+
+    def _advance_selection(
+        self, collection: Collection, old: Selection, removed: list[Entry], added: list[Entry], touched: set[str]
+    ) -> Selection:
+        new = Selection()
+        for spec, order in old.orders.items():
+            if all(touched.isdisjoint(path.depends) for path in order.paths):
+                new.orders[spec] = order.advance(self.sort_key(collection, spec)[0], removed, added)
+        for (name, spec), (path, lists) in old.postings.items():
+            order, before = new.orders.get(spec), old.orders.get(spec)
+            if order is None or before is None or not touched.isdisjoint(path.depends):
+                continue
+            lists = lists.copy()
+            for entry in removed:
+                for value in set(path.read(entry, self)) & lists.keys():
+                    lists[value] = _without(lists[value], entry, before.key)
+            for entry in added:
+                for value in set(path.read(entry, self)):
+                    lists[value] = _with(lists.get(value, []), entry, order.key)
+            new.postings[name, spec] = (path, lists)
+        return new
+
+    def _advance_fragments(
+        self, old: "Catalog", paths: set[str], removed: Sequence[Entry], added: Sequence[Entry]
+    ) -> None:
+        """Keep rendered fragments that cannot have changed: neither their file nor the existence of what they name."""
+        before = {(entry.collection, entry.slug, entry.locale) for entry in removed}
+        after = {(entry.collection, entry.slug, entry.locale) for entry in added}
+        stale = set(paths)
+        for collection, slug, _ in before ^ after:
+            stale |= old.referrers.get((collection, slug), set())
+        self.referrers = old.referrers
+        self.fragments = old.fragments.copy()
+        for path in stale:
+            self.fragments.pop(path, None)
+
+    # -- reading ---------------------------------------------------------------------------------------------------
+
+    def find(self, collection: str, slug: str, chain: LocaleChain) -> Entry | None:
+        """The visible entry of that slug that *chain* prefers."""
+        shelf = self.shelves.get(collection)
+        found = pick(shelf.slugs.get(slug, ()), chain) if shelf is not None else []
+        return found[0] if found else None
+
+    def translations(self, entry: Entry) -> list[Entry]:
+        """The visible entries of the same slug in other locales."""
+        same = pick(self.shelves[entry.collection].slugs.get(entry.slug, ()), EVERY_LOCALE)
+        return [other for other in same if other.locale != entry.locale]
+
+    def find_reference(self, value: object, targets: Sequence[str], locale: str) -> Entry | None:
+        """The visible entry that a reference names: ``slug``, or ``collection/slug`` where several are allowed."""
+        if not isinstance(value, str | int):
+            return None
+        slug = str(value)
+        chain = (locale, *self.default_chain)
+        for target in targets:
+            found = self.find(target, slug, chain)
+            if found is None and slug.startswith(f"{target}/"):
+                found = self.find(target, slug[len(target) + 1 :], chain)
+            if found is not None:
+                return found
+        return None
+
+    def find_history(self, path: str) -> FileHistory | None:
+        """What Git says of the file."""
+        return self.snapshot.history.get(path)
+
+    def url_of(self, entry: Entry) -> str | None:
+        """Where the site shows the entry: its own ``url``, or the collection's ``x-url`` filled in."""
+        if entry.parsed.url is not None:
+            return entry.parsed.url
+        pattern = self.shelves[entry.collection].collection.url
+        if pattern is None:
+            return None
+        moment = _local(entry.published_at, self)
+        return (
+            pattern.replace("{slug}", entry.slug)
+            .replace("{locale}", entry.locale)
+            .replace("{year}", moment[:4])
+            .replace("{month}", moment[5:7])
+            .replace("{day}", moment[8:10])
+        )
+
+    def meta(self, name: str, entry: Entry) -> Any:
+        """A field that the API adds, as a comparable value: moments in seconds since 1970."""
+        if name in ("slug", "locale", "path", "collection", "id", "published_at"):
+            return getattr(entry, name)
+        if name in ("created_at", "updated_at", "first_author", "last_author"):
+            history = self.snapshot.history.get(entry.path)
+            if history is None:
+                return None
+            value = getattr(history, name)
+            return value.timestamp() if name.endswith("_at") else value
+        if name == "url":
+            return self.url_of(entry)
+        if name == "status":
+            return "published"
+        if name == "excerpt":
+            return entry.parsed.excerpt or None
+        return entry.parsed.words if name == "word_count" else reading_minutes(entry.parsed.words)
+
+    # -- orders ----------------------------------------------------------------------------------------------------
+
+    def selection(self, collection: str, chain: LocaleChain) -> Selection:
+        """The entries of *collection* for *chain*, picked once."""
+        shelf = self.shelves[collection]
+        found = shelf.selections.get(chain)
+        if found is None:
+            found = Selection()
+            picked = [entry for entries in shelf.slugs.values() for entry in pick(entries, chain)]
+            key, paths = self.sort_key(shelf.collection, ())
+            found.orders[()] = Order(sorted(picked, key=key), key, paths)
+            if len(shelf.selections) >= SELECTIONS_LIMIT:
+                shelf.selections.pop(next(iter(shelf.selections)), None)
+            shelf.selections[chain] = found
+        return found
+
+    def order(self, collection: str, chain: LocaleChain, spec: SortSpec) -> list[Entry]:
+        """All entries of a selection in the order *spec*, made once."""
+        selection = self.selection(collection, chain)
+        found = selection.orders.get(spec)
+        if found is None:
+            key, paths = self.sort_key(self.shelves[collection].collection, spec)
+            found = Order(sorted(selection.orders[()].entries, key=key), key, paths)
+            selection.orders[spec] = found
+        return found.entries
+
+    def posting(
+        self, collection: str, chain: LocaleChain, spec: SortSpec, path: FieldPath
+    ) -> Mapping[Any, list[Entry]]:
+        """For each value of *path*, whose values must be scalars, the entries that have it in the order *spec*; made once."""
+        selection = self.selection(collection, chain)
+        found = selection.postings.get((path.text, spec))
+        if found is None:
+            lists: dict[Any, list[Entry]] = {}
+            for entry in self.order(collection, chain, spec):
+                values = path.read(entry, self)
+                for value in values if len(values) < 2 else dict.fromkeys(values):
+                    lists.setdefault(value, []).append(entry)
+            found = selection.postings[path.text, spec] = (path, lists)
+        return found[1]
+
+    def sort_key(self, collection: Collection, spec: SortSpec) -> tuple[Callable[[Entry], Any], list[FieldPath]]:
+        """The key of *spec*: missing values last, and the entry's own key as the last tie-breaker."""
+        paths = [resolve_path(self.model, collection, name, parameter="sort") for name, _ in spec]
+        parts = [(_sort_value(path), descending) for path, (_, descending) in zip(paths, spec, strict=True)]
+        if len(parts) == 1 and not parts[0][1]:
+            only = parts[0][0]
+            return lambda entry: (*_ascending(only(entry, self)), entry.slug, entry.locale), paths
+
+        def key(entry: Entry) -> tuple[Any, ...]:
+            values: list[Any] = []
+            for read, descending in parts:
+                value = read(entry, self)
+                values += _descending(value) if descending else _ascending(value)
+            return (*values, entry.slug, entry.locale)
+
+        return key, paths
+
+
+def _ascending(value: tuple[int, Any] | None) -> tuple[int, Any]:
+    return (9, 0) if value is None else value
+
+
+def _descending(value: tuple[int, Any] | None) -> tuple[int, Any]:
+    if value is None:
+        return (9, 0)
+    return (value[0], -value[1] if value[0] == 0 else Descending(value[1]))
+
+
+def _sort_value(path: FieldPath) -> Callable[[Entry, Catalog], tuple[int, Any] | None]:
+    """(rank of the type, comparable value) of the first value at *path*."""
+
+    def read(entry: Entry, catalog: Catalog) -> tuple[int, Any] | None:
+        values = path.read(entry, catalog)
+        if not values:
+            return None
+        value = values[0]
+        if isinstance(value, int | float):
+            return (0, value)
+        return (1, collate(value)) if isinstance(value, str) else (2, repr(value))
+
+    return read
+
+
+def _sorted(entries: list[Entry]) -> tuple[Entry, ...]:
+    if len(entries) > 1:
+        entries.sort(key=lambda entry: (entry.locale, entry.path))
+    return tuple(entries)
+
+
+def _local(seconds: float | None, catalog: Catalog) -> str:
+    return "" if seconds is None else datetime.fromtimestamp(seconds, catalog.zone).isoformat()
+
+
+def next_moment(timed: Iterable[Entry], now: float) -> float:
+    """The first moment after *now* at which an embargo ends or an entry expires; infinity when there is none."""
+    moments = (
+        moment
+        for entry in timed
+        for moment in (entry.parsed.publish_at, entry.parsed.expire_at)
+        if moment is not None and moment > now
+    )
+    return min(moments, default=math.inf)

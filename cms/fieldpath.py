@@ -1,0 +1,247 @@
+"""Field paths: ``title``, ``image.alt``, ``author.name``, ``published_at``: how a query names a value of an entry.
+
+A path is resolved once against the content model, which decides its type, and then read from many entries. It may lead through references;
+what it reads there is what the same catalog shows, so that nothing unpublished can be told from the answer.
+"""
+
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from cms.entry import RESERVED, Entry
+from cms.errors import InvalidQuery
+from cms.history import FileHistory
+from cms.model import ContentModel
+from cms.schema import Collection, Field
+from cms.settings import nearest
+
+HOPS_LIMIT = 3
+META_KINDS: Mapping[str, str] = {
+    "id": "string",
+    "collection": "string",
+    "slug": "string",
+    "locale": "string",
+    "path": "string",
+    "url": "string",
+    "status": "string",
+    "created_at": "date-time",
+    "updated_at": "date-time",
+    "published_at": "date-time",
+    "first_author": "string",
+    "last_author": "string",
+    "excerpt": "string",
+    "word_count": "integer",
+    "reading_minutes": "integer",
+}
+
+
+class Lookup(Protocol):
+    """What reading a path needs to know beyond the entry itself."""
+
+    def find_reference(self, value: object, targets: Sequence[str], locale: str) -> Entry | None:
+        """The visible entry that a reference names."""
+        ...
+
+    def find_history(self, path: str) -> FileHistory | None:
+        """What Git says of the file."""
+        ...
+
+    def meta(self, name: str, entry: Entry) -> Any:
+        """A field that the API adds, as a comparable value."""
+        ...
+
+
+Reader = Callable[[Entry, Lookup], Sequence[Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldPath:
+    """A resolved path.
+
+    Attributes:
+        kind: ``string``, ``integer``, ``number``, ``boolean``, ``date``, ``date-time``, ``object`` or ``any``.
+        many: an entry may have several values.
+        depends: collections whose entries decide the values too.
+        read: the values an entry has, comparable with one another; none when the field is missing.
+        meta: a field the API adds.
+    """
+
+    text: str
+    kind: str
+    many: bool
+    read: Reader
+    field: Field | None = None
+    depends: frozenset[str] = frozenset()
+    meta: bool = False
+
+
+def shown_fields(collection: Collection) -> dict[str, Field]:
+    """The fields of a collection under the names that the API shows."""
+    return {f"{name}_" if name in RESERVED else name: item for name, item in collection.fields.items()}
+
+
+def resolve_path(model: ContentModel, collection: Collection, text: str, *, parameter: str = "") -> FieldPath:
+    """Find what *text* names in *collection*.
+
+    Raises:
+        InvalidQuery: no such field; names the nearest one.
+    """
+    return _resolve(model, collection, text.split("."), text, parameter, 0)
+
+
+def _resolve(
+    model: ContentModel, collection: Collection, parts: list[str], text: str, parameter: str, hops: int
+) -> FieldPath:
+    head, rest = parts[0], parts[1:]
+    fields = shown_fields(collection)
+    item = fields.get(head)
+    if item is None or (head in META_KINDS and not rest and head not in ("excerpt",) and not item.references):
+        if head in META_KINDS and not rest:
+            return _meta_path(head, text)
+        if item is None:
+            raise _unknown(head, [*fields, *META_KINDS], collection, text, parameter)
+    if rest and item.references:
+        return _through(model, item, rest, text, parameter, hops)
+    read: Reader = _own(head)
+    for index, part in enumerate(rest):
+        inside = item.properties.get(part)
+        if inside is None:
+            if item.properties or item.kind not in ("object", "any"):
+                raise _unknown(part, list(item.properties), collection, text, parameter)
+            inside = Field(name=part, kinds=frozenset())
+        if inside.references and rest[index + 1 :]:
+            raise InvalidQuery(f"{text!r}: a reference inside an object cannot be followed", parameter=parameter)
+        read, item = _inside(read, part), inside
+    if item.references:
+        return _reference_path(item, read, text)
+    return FieldPath(text=text, kind=path_kind(item), many=True, read=_comparable(read, path_kind(item)), field=item)
+
+
+def path_kind(item: Field) -> str:
+    """The type of the values of *item*, dates apart from other texts."""
+    return item.format if item.format in ("date", "date-time") and item.kind == "string" else item.kind
+
+
+def _unknown(name: str, known: list[str], collection: Collection, text: str, parameter: str) -> InvalidQuery:
+    hint = nearest(name, known)
+    place = f" ({text!r})" if text != name else ""
+    return InvalidQuery(
+        f"{collection.name} has no field {name!r}{place}{hint}",
+        parameter=parameter or None,
+        nearest=hint.partition("mean ")[2].strip("'?") or None,
+    )
+
+
+def _own(name: str) -> Reader:
+    def read(entry: Entry, lookup: Lookup) -> Sequence[Any]:
+        del lookup
+        value = entry.parsed.fields.get(name)
+        if value is None:
+            return ()
+        return value if type(value) is list else (value,)
+
+    return read
+
+
+def _inside(outer: Reader, name: str) -> Reader:
+    def read(entry: Entry, lookup: Lookup) -> Sequence[Any]:
+        found: list[Any] = []
+        for value in outer(entry, lookup):
+            inner = value.get(name) if isinstance(value, dict) else None
+            if isinstance(inner, list):
+                found += inner
+            elif inner is not None:
+                found.append(inner)
+        return found
+
+    return read
+
+
+def _meta_path(name: str, text: str) -> FieldPath:
+    def read(entry: Entry, lookup: Lookup) -> Sequence[Any]:
+        value = lookup.meta(name, entry)
+        return () if value is None else (value,)
+
+    return FieldPath(text=text, kind=META_KINDS[name], many=False, read=read, meta=True)
+
+
+def _reference_path(item: Field, outer: Reader, text: str) -> FieldPath:
+    targets = item.references
+
+    def read(entry: Entry, lookup: Lookup) -> Sequence[Any]:
+        found = []
+        for value in outer(entry, lookup):
+            target = lookup.find_reference(value, targets, entry.locale)
+            if target is not None:
+                found.append(target.slug)
+        return found
+
+    return FieldPath(text=text, kind="string", many=True, read=read, field=item, depends=frozenset(targets))
+
+
+def _through(model: ContentModel, item: Field, rest: list[str], text: str, parameter: str, hops: int) -> FieldPath:
+    if hops >= HOPS_LIMIT:
+        raise InvalidQuery(f"{text!r} follows more than {HOPS_LIMIT} references", parameter=parameter)
+    inner: dict[str, FieldPath] = {}
+    problem: InvalidQuery | None = None
+    for target in item.references:
+        if target in model.collections:
+            try:
+                inner[target] = _resolve(model, model.collections[target], rest, text, parameter, hops + 1)
+            except InvalidQuery as error:
+                problem = problem or error
+    if not inner:
+        raise problem or InvalidQuery(f"{text!r} leads to no collection", parameter=parameter)
+    first = next(iter(inner.values()))
+    name = f"{item.name}_" if item.name in RESERVED else item.name
+    targets = item.references
+
+    def read(entry: Entry, lookup: Lookup) -> Sequence[Any]:
+        value = entry.parsed.fields.get(name)
+        found: list[Any] = []
+        for part in value if isinstance(value, list) else () if value is None else (value,):
+            target = lookup.find_reference(part, targets, entry.locale)
+            if target is not None and target.collection in inner:
+                found += inner[target.collection].read(target, lookup)
+        return found
+
+    depends = frozenset(targets).union(*(path.depends for path in inner.values()))
+    return FieldPath(text=text, kind=first.kind, many=True, read=read, field=first.field, depends=depends)
+
+
+def _comparable(read: Reader, kind: str) -> Reader:
+    """Turn texts that are moments into seconds, which compare as the moments do."""
+    if kind != "date-time":
+        return read
+
+    def read_moments(entry: Entry, lookup: Lookup) -> Sequence[Any]:
+        return [datetime.fromisoformat(value).timestamp() for value in read(entry, lookup) if isinstance(value, str)]
+
+    return read_moments
+
+
+SCANDINAVIAN = str.maketrans({"æ": "{", "ø": "|", "å": "}", "ä": "{", "ö": "|"})
+
+
+def collate(text: str) -> str:
+    """A sort key for *text*: case and accents aside, æ ø å behind z, as Norwegian readers expect."""
+    folded = text.casefold()
+    if folded.isascii():
+        return folded
+    folded = unicodedata.normalize("NFC", folded).translate(SCANDINAVIAN)
+    if folded.isascii():
+        return folded
+    return "".join(
+        character for character in unicodedata.normalize("NFKD", folded) if not unicodedata.combining(character)
+    )
+
+
+def paths_of(collection: Collection) -> Iterator[str]:
+    """Every field name that a query may use on *collection*, without following references."""
+    for name, item in shown_fields(collection).items():
+        yield name
+        for inner in item.properties:
+            yield f"{name}.{inner}"
+    yield from META_KINDS

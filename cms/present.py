@@ -1,0 +1,272 @@
+"""How an entry looks in JSON: flat, with references resolved inside the same catalog.
+
+The plain form of an entry is rendered once and kept as bytes with the catalog; lists join these. ``fields``, ``include`` and ``format`` make
+other forms from the same parts.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from cms.bodies import Bodies
+from cms.catalog import Catalog
+from cms.coerce import timestamp_text
+from cms.dates import format_rfc3339
+from cms.entry import RESERVED, Entry
+from cms.errors import InvalidQuery
+from cms.markdown import reading_minutes
+from cms.refs import BlobId
+from cms.schema import Collection, Field
+from cms.settings import nearest
+
+BODY_FORMATS = ("html", "markdown", "text")
+FORMATS = (*BODY_FORMATS, "toc")
+DEPTH_LIMIT = 3
+INCLUDED_LIMIT = 1000
+FRAGMENTS_LIMIT = 200_000
+EXTRAS = ("excerpt", "word_count", "reading_minutes", "translations", "body", "toc")
+META = (
+    "id",
+    "collection",
+    "slug",
+    "locale",
+    "path",
+    "url",
+    "status",
+    "created_at",
+    "updated_at",
+    "published_at",
+    "first_author",
+    "last_author",
+)
+
+Tree = dict[str, "Tree"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """What of an entry is wanted.
+
+    Attributes:
+        only: names to show, with the names wanted inside references; empty: all.
+        without: names to leave out.
+        include: references to replace by the entries they name, and the same inside those.
+        formats: body formats; empty: no body.
+    """
+
+    only: Tree = field(default_factory=dict)
+    without: frozenset[str] = frozenset()
+    include: Tree = field(default_factory=dict)
+    depth: int = 0
+    formats: tuple[str, ...] = ()
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the kept fragments are this shape."""
+        return not (self.only or self.without or self.include or self.depth or self.formats)
+
+
+PLAIN = Shape()
+
+
+class Presenter:
+    """Renders entries of one catalog."""
+
+    def __init__(self, catalog: Catalog, bodies: Bodies, asset_url: str = "/api/v1/assets/") -> None:
+        self._catalog = catalog
+        self._bodies = bodies
+        self._asset_url = asset_url
+        self._included = 0
+
+    def fragment(self, entry: Entry) -> bytes:
+        """The plain form of *entry* as JSON, rendered once for this catalog and its neighbours."""
+        catalog = self._catalog
+        found: bytes | None = catalog.fragments.get(entry.path)
+        if found is None:
+            # A result of orjson keeps its over-sized buffer: a copy takes a tenth of the memory.
+            found = bytes(bytearray(orjson.dumps(self.entry(entry, PLAIN, register=True))))
+            if len(catalog.fragments) >= FRAGMENTS_LIMIT:
+                catalog.fragments.clear()
+            catalog.fragments[entry.path] = found
+        return found
+
+    def render(self, entry: Entry, shape: Shape) -> bytes:
+        """*entry* in *shape* as JSON."""
+        return self.fragment(entry) if shape.is_plain else orjson.dumps(self.entry(entry, shape))
+
+    def entry(self, entry: Entry, shape: Shape, *, register: bool = False) -> dict[str, Any]:
+        """*entry* in *shape*, ready for JSON."""
+        catalog, collection = self._catalog, self._catalog.shelves[entry.collection].collection
+        shown = self._meta(entry)
+        fields = collection.fields
+        for name, value in entry.parsed.fields.items():
+            if name in ("slug", "url", "permalink", "locale", "published_at", "excerpt"):
+                continue
+            item = fields.get(name[:-1] if name.endswith("_") and name[:-1] in RESERVED else name)
+            if item is None or not (item.references or item.asset or item.properties):
+                shown[name] = value
+            else:
+                shown[name] = self._value(item, value, entry, name, shape, register)
+        parsed = entry.parsed
+        if collection.has_body:
+            shown["excerpt"] = parsed.excerpt
+            shown["word_count"] = parsed.words
+            shown["reading_minutes"] = reading_minutes(parsed.words)
+        elif parsed.excerpt:
+            shown["excerpt"] = parsed.excerpt
+        shown["translations"] = [
+            {"id": other.id, "locale": other.locale, "slug": other.slug} for other in catalog.translations(entry)
+        ]
+        if register:
+            catalog.referrers.setdefault((entry.collection, entry.slug), set()).add(entry.path)
+        if shape.formats and collection.has_body:
+            self._add_body(shown, entry, shape.formats)
+        return _selected(shown, shape)
+
+    def _meta(self, entry: Entry) -> dict[str, Any]:
+        catalog = self._catalog
+        history = catalog.find_history(entry.path)
+        zone = catalog.zone
+        return {
+            "id": entry.id,
+            "collection": entry.collection,
+            "slug": entry.slug,
+            "locale": entry.locale,
+            "path": entry.path,
+            "url": catalog.url_of(entry),
+            "status": "published",
+            "created_at": None if history is None else format_rfc3339(history.created_at, zone),
+            "updated_at": None if history is None else format_rfc3339(history.updated_at, zone),
+            "published_at": timestamp_text(entry.published_at, zone),
+            "first_author": None if history is None else history.first_author,
+            "last_author": None if history is None else history.last_author,
+        }
+
+    def _add_body(self, shown: dict[str, Any], entry: Entry, formats: Sequence[str]) -> None:
+        body = self._bodies.get(BlobId(entry.blob))
+        wanted = [name for name in formats if name in BODY_FORMATS]
+        if len(wanted) == 1:
+            shown["body"] = getattr(body, wanted[0])
+        elif wanted:
+            shown["body"] = {name: getattr(body, name) for name in wanted}
+        if "toc" in formats:
+            shown["toc"] = [{"level": item.level, "id": item.id, "text": item.text} for item in body.toc]
+
+    def _value(self, item: Field, value: Any, entry: Entry, name: str, shape: Shape, register: bool) -> Any:
+        """*value* with references and assets in it resolved; a reference that names nothing visible is null, or not in the list."""
+        if isinstance(value, list):
+            shown = [self._value(item, part, entry, name, shape, register) for part in value]
+            return [part for part in shown if part is not None] if item.references else shown
+        if item.references:
+            return self._reference(item, value, entry, name, shape, register)
+        if item.asset and isinstance(value, str):
+            return value if "://" in value or value.startswith("//") else self._asset_url + value.lstrip("/")
+        if isinstance(value, dict):
+            inside = item.properties
+            return {
+                key: self._value(inside[key], part, entry, f"{name}.{key}", shape, register) if key in inside else part
+                for key, part in value.items()
+            }
+        return value
+
+    def _reference(self, item: Field, value: Any, entry: Entry, name: str, shape: Shape, register: bool) -> Any:
+        catalog = self._catalog
+        target = catalog.find_reference(value, item.references, entry.locale)
+        if register and isinstance(value, str | int):
+            for collection in item.references:
+                slug = str(value).removeprefix(f"{collection}/")
+                catalog.referrers.setdefault((collection, slug), set()).add(entry.path)
+        if target is None:
+            return None
+        nested = shape.include.get(name)
+        inside = shape.only.get(name) or {}
+        if nested is None and not shape.depth and not inside:
+            return {"id": target.id, "collection": target.collection, "slug": target.slug}
+        self._included += 1
+        if self._included > INCLUDED_LIMIT:
+            raise InvalidQuery(
+                f"the answer would include more than {INCLUDED_LIMIT} entries; ask for fewer with limit, include or depth",
+                parameter="include",
+            )
+        depth = max(0, shape.depth - 1)
+        return self.entry(target, Shape(only=inside, include=nested or {}, depth=depth))
+
+
+def _selected(shown: dict[str, Any], shape: Shape) -> dict[str, Any]:
+    if shape.only:
+        return {name: _inside(shown.get(name), rest) for name, rest in shape.only.items()}
+    if shape.without:
+        return {name: value for name, value in shown.items() if name not in shape.without}
+    return shown
+
+
+def _inside(value: Any, rest: Tree) -> Any:
+    """Of an object only the names in *rest*; a whole value where *rest* is empty."""
+    if not rest:
+        return value
+    if isinstance(value, list):
+        return [_inside(part, rest) for part in value]
+    if isinstance(value, dict):
+        return {name: _inside(value.get(name), inner) for name, inner in rest.items()}
+    return None
+
+
+def known_names(collection: Collection) -> list[str]:
+    """The names that ``fields=`` may ask for on *collection*."""
+    own = [f"{name}_" if name in RESERVED else name for name in collection.fields]
+    return list(dict.fromkeys((*META, *own, *EXTRAS)))
+
+
+def read_tree(texts: Sequence[str]) -> Tree:
+    """``["author.name", "title"]`` as ``{"author": {"name": {}}, "title": {}}``."""
+    tree: Tree = {}
+    for text in texts:
+        level = tree
+        for part in text.split("."):
+            level = level.setdefault(part, {})
+    return tree
+
+
+def check_tree(tree: Tree, collection: Collection, collections: Mapping[str, Collection], parameter: str) -> None:
+    """Refuse a name that an entry of *collection* cannot have, also behind references and inside objects.
+
+    Raises:
+        InvalidQuery: names the nearest known one.
+    """
+    names = known_names(collection)
+    open_ended = collection.schema.get("additionalProperties", True) is not False
+    for name, rest in tree.items():
+        item = collection.fields.get(name[:-1] if name.endswith("_") else name)
+        if parameter == "include" and (item is None or not _leads_on(item)):
+            known = [key for key, value in collection.fields.items() if _leads_on(value)]
+            raise _unknown(name, collection, known, parameter, "reference")
+        if name not in names and not (open_ended and parameter == "fields"):
+            raise _unknown(name, collection, names, parameter, "field")
+        if rest and item is not None:
+            targets = [collections[target] for target in item.references if target in collections]
+            if not targets and item.properties:
+                _check_inside(item, rest, parameter)
+            for target in targets[:1]:
+                check_tree(rest, target, collections, parameter)
+
+
+def _leads_on(item: Field) -> bool:
+    return bool(item.references)
+
+
+def _check_inside(item: Field, tree: Tree, parameter: str) -> None:
+    for name in tree:
+        if name not in item.properties:
+            hint = nearest(name, list(item.properties))
+            raise InvalidQuery(f"{item.name} has no field {name!r}{hint}", parameter=parameter)
+
+
+def _unknown(name: str, collection: Collection, known: list[str], parameter: str, kind: str) -> InvalidQuery:
+    hint = nearest(name, known)
+    return InvalidQuery(
+        f"{collection.name} has no {kind} {name!r}{hint}",
+        parameter=parameter,
+        nearest=hint.partition("mean ")[2].strip("'?") or None,
+    )

@@ -1,0 +1,251 @@
+"""Queries: filter, sort, page and facet over a catalog.
+
+One query runs against one catalog and reads nothing else, so its answer describes one commit and one moment.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from cms.catalog import Catalog, LocaleChain, SortSpec
+from cms.entry import Entry
+from cms.errors import InvalidQuery
+from cms.fieldpath import FieldPath, resolve_path
+from cms.filters import Condition, Junction, Node, compile_filter
+from cms.model import ContentModel
+from cms.schema import Collection
+
+BUCKETS: Mapping[str, int] = {"year": 4, "month": 7, "day": 10}
+INDEXED = frozenset({"string", "integer", "boolean", "date"})
+FACETS_LIMIT = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facet:
+    """One facet asked for: a field, or a bucket of dates."""
+
+    name: str
+    path: FieldPath
+    bucket: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """What to find in one collection.
+
+    Attributes:
+        chain: locales in the order of preference.
+        sort: empty: the collection's own order.
+        facets: each counted over what all conditions but its own leave.
+    """
+
+    collection: Collection
+    chain: LocaleChain
+    where: Node | None = None
+    sort: SortSpec = ()
+    limit: int = 20
+    offset: int = 0
+    facets: tuple[Facet, ...] = ()
+    facet_limit: int = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FacetValue:
+    """One value of a facet, and how many entries have it."""
+
+    value: Any
+    label: str | None
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """One page of what was found, and the number of all."""
+
+    entries: Sequence[Entry]
+    total: int
+    facets: Mapping[str, Sequence[FacetValue]] = field(default_factory=dict)
+
+
+def read_sort(model: ContentModel, collection: Collection, text: str, parameter: str = "sort") -> SortSpec:
+    """``-published_at,title`` as a sort specification.
+
+    Raises:
+        InvalidQuery: an unknown field, or one that cannot be ordered.
+    """
+    spec: list[tuple[str, bool]] = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name = part.lstrip("+-")
+        path = resolve_path(model, collection, name, parameter=parameter)
+        if path.kind == "object":
+            raise InvalidQuery(
+                f"{name!r} is an object and cannot be sorted by; use a field inside it", parameter=parameter
+            )
+        if all(name != known for known, _ in spec):
+            spec.append((name, part.startswith("-")))
+    if len(spec) > 5:
+        raise InvalidQuery("at most 5 fields can be sorted by", parameter=parameter)
+    return tuple(spec)
+
+
+def default_sort(model: ContentModel, collection: Collection) -> SortSpec:
+    """The collection's ``x-sort``; without one newest first, or by title where there are no dates."""
+    if collection.sort:
+        return read_sort(model, collection, collection.sort, "x-sort")
+    if collection.date_field or any(
+        "{date}" in pattern.text or "{year}" in pattern.text for pattern in collection.patterns
+    ):
+        return (("published_at", True),)
+    return ((collection.title_field, False),) if collection.title_field else ()
+
+
+def read_facet(model: ContentModel, collection: Collection, text: str) -> Facet:
+    """``category`` or ``published_at.year`` as a facet.
+
+    Raises:
+        InvalidQuery: an unknown field, or one whose values cannot be counted.
+    """
+    name, _, bucket = text.rpartition(".")
+    if name and bucket in BUCKETS:
+        path = resolve_path(model, collection, name, parameter="facet")
+        if path.kind in ("date", "date-time"):
+            return Facet(name=text, path=path, bucket=bucket)
+    path = resolve_path(model, collection, text, parameter="facet")
+    if path.kind == "object":
+        raise InvalidQuery(f"{text!r} is an object; count a field inside it", parameter="facet")
+    return Facet(name=text, path=path)
+
+
+def run_query(catalog: Catalog, query: Query) -> Result:
+    """Find, sort, cut the page and count."""
+    entries = find_entries(catalog, query)
+    page = entries[query.offset : query.offset + query.limit]
+    return Result(entries=page, total=len(entries), facets=count_facets(catalog, [query], {}))
+
+
+def find_entries(catalog: Catalog, query: Query) -> list[Entry]:
+    """Every entry that fits the filter, in the order of the query. The list may be shared: it must not be changed."""
+    spec = query.sort or default_sort(catalog.model, query.collection)
+    return _find(catalog, query, query.where, spec)
+
+
+def _find(catalog: Catalog, query: Query, where: Node | None, spec: SortSpec) -> list[Entry]:
+    name, chain = query.collection.name, query.chain
+    indexed: list[tuple[Node, list[Entry]]] = []
+    rest: list[Node] = []
+    for node in _conjuncts(where):
+        fitting = _indexed(catalog, name, chain, spec, node)
+        if fitting is None:
+            rest.append(node)
+        else:
+            indexed.append((node, fitting))
+    if indexed:
+        smallest = min(range(len(indexed)), key=lambda place: len(indexed[place][1]))
+        candidates = indexed.pop(smallest)[1]
+        rest += [node for node, _ in indexed]
+    else:
+        candidates = catalog.order(name, chain, spec)
+    predicate = compile_filter(Junction("and", tuple(rest))) if rest else None
+    if predicate is None:
+        return candidates
+    return [entry for entry in candidates if predicate(entry, catalog)]
+
+
+def _conjuncts(node: Node | None) -> Iterator[Node]:
+    if isinstance(node, Junction) and node.kind == "and":
+        for inner in node.nodes:
+            yield from _conjuncts(inner)
+    elif node is not None:
+        yield node
+
+
+def _indexed(catalog: Catalog, name: str, chain: LocaleChain, spec: SortSpec, node: Node) -> list[Entry] | None:
+    """The entries that fit *node*, when it asks for one value of a field with few types of values; else ``None``."""
+    if not isinstance(node, Condition) or node.operator not in ("eq", "contains") or node.path.kind not in INDEXED:
+        return None
+    if node.operator == "contains" and not (node.path.field is not None and node.path.field.many):
+        return None
+    if node.path.meta and node.path.text not in ("locale", "slug"):
+        return None
+    return catalog.posting(name, chain, spec, node.path).get(node.operand, [])
+
+
+def count_facets(
+    catalog: Catalog, queries: Sequence[Query], hits: Mapping[str, frozenset[str]]
+) -> dict[str, list[FacetValue]]:
+    """The counts of every facet of *queries* (one for each collection), over all entries that fit.
+
+    Args:
+        hits: for each collection the paths that full text found; a collection that is not in it is counted whole.
+    """
+    counts: dict[str, dict[Any, int]] = {}
+    labels: dict[str, Callable[[Any], str | None]] = {}
+    for query in queries:
+        for facet in query.facets:
+            total = counts.setdefault(facet.name, {})
+            labels.setdefault(facet.name, _labeller(catalog, query, facet))
+            where = _without_own(query.where, facet)
+            if where is None and query.collection.name not in hits and not facet.bucket and facet.path.kind in INDEXED:
+                for value, fitting in catalog.posting(query.collection.name, query.chain, (), facet.path).items():
+                    total[value] = total.get(value, 0) + len(fitting)
+                continue
+            entries: Sequence[Entry] = _find(catalog, query, where, ())
+            found = hits.get(query.collection.name)
+            if found is not None:
+                entries = [entry for entry in entries if entry.path in found]
+            _count(catalog, facet, entries, total)
+    limit = queries[0].facet_limit if queries else 0
+    return {
+        name: [
+            FacetValue(value=value, label=labels[name](value), count=count)
+            for value, count in sorted(values.items(), key=_facet_order(name))[:limit]
+        ]
+        for name, values in counts.items()
+    }
+
+
+def _facet_order(name: str) -> Callable[[tuple[Any, int]], Any]:
+    """Dates newest first, everything else by count."""
+    if name.rpartition(".")[2] in BUCKETS:
+        return lambda pair: tuple(-ord(character) for character in str(pair[0]))
+    return lambda pair: (-pair[1], str(pair[0]))
+
+
+def _without_own(node: Node | None, facet: Facet) -> Node | None:
+    """*node* less the top-level conditions on the facet's own field, so that the other values keep their counts."""
+    kept = tuple(
+        part for part in _conjuncts(node) if not (isinstance(part, Condition) and part.path.text == facet.path.text)
+    )
+    return Junction("and", kept) if kept else None
+
+
+def _count(catalog: Catalog, facet: Facet, entries: Sequence[Entry], total: dict[Any, int]) -> None:
+    read = facet.path.read
+    cut = BUCKETS.get(facet.bucket, 0)
+    for entry in entries:
+        values = read(entry, catalog)
+        if cut:
+            values = [_bucket(value, cut, catalog) for value in values]
+        for value in values if len(values) < 2 else {repr(value): value for value in values}.values():
+            if isinstance(value, str | int | float):
+                total[value] = total.get(value, 0) + 1
+
+
+def _bucket(value: Any, cut: int, catalog: Catalog) -> str:
+    text = value if isinstance(value, str) else datetime.fromtimestamp(value, catalog.zone).isoformat()
+    return text[:cut]
+
+
+def _labeller(catalog: Catalog, query: Query, facet: Facet) -> Callable[[Any], str | None]:
+    """How a value of a facet is shown: the title of the entry that it names."""
+    item = facet.path.field
+    if item is None or not item.references:
+        return lambda _: None
+    locale = next((part for part in query.chain if part not in ("", "*")), catalog.default_chain[0])
+
+    def label(value: Any) -> str | None:
+        target = catalog.find_reference(value, item.references, locale)
+        return target.parsed.title if target is not None else None
+
+    return label

@@ -1,0 +1,167 @@
+"""What a site says of itself in ``cms.toml``, and what the environment says of this process.
+
+The environment is read here and nowhere else. Every setting has a default, so that a repository without ``cms.toml`` works.
+"""
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+from cms.errors import InvalidSettings
+
+SETTINGS_FILE = "cms.toml"
+SCHEMAS_FOLDER = "schemas"
+T = TypeVar("T")
+LOCALE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteSettings:
+    """The ``[site]`` table.
+
+    Attributes:
+        title: the name of the site.
+        url: where its public pages live; relative URLs of entries are joined to it. Empty: URLs stay relative.
+        description: one sentence about it.
+        locales: BCP 47 tags of the languages that entries may have; the first is the default unless said otherwise.
+        default_locale: the locale of files that name none, and of requests that ask for none.
+        time_zone: IANA name; dates without a zone are read, and all dates are written, in it.
+        branch: short name of the published branch.
+    """
+
+    title: str = "Untitled site"
+    url: str = ""
+    description: str = ""
+    locales: tuple[str, ...] = ("en",)
+    default_locale: str = "en"
+    time_zone: str = "UTC"
+    branch: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings:
+    """The ``[server]`` table.
+
+    Attributes:
+        cache: folder of derived data, relative to the work tree (or to the Git folder of a bare repository).
+    """
+
+    cache: str = "search_index"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything ``cms.toml`` may say."""
+
+    site: SiteSettings = field(default_factory=SiteSettings)
+    server: ServerSettings = field(default_factory=ServerSettings)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The site's time zone."""
+        return ZoneInfo(self.site.time_zone)
+
+
+def read_settings(text: str, *, path: str = SETTINGS_FILE) -> Settings:
+    """Read ``cms.toml``.
+
+    Raises:
+        InvalidSettings: no TOML, an unknown table or key, or a value of the wrong kind; names the line where it can.
+    """
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        line = re.search(r"at line (\d+)", str(error))
+        raise InvalidSettings(
+            f"{path} is not valid TOML: {error}", path=path, line=int(line[1]) if line else None
+        ) from error
+    known = {"site": SiteSettings, "server": ServerSettings}
+    for name in tables:
+        if name not in known:
+            raise InvalidSettings(f"{path} has an unknown table [{name}]{nearest(name, known)}", path=path, key=name)
+    site = _table(SiteSettings, tables.get("site", {}), "site", path)
+    if "default_locale" not in tables.get("site", {}):
+        site = replace(site, default_locale=site.locales[0] if site.locales else "en")
+    _check_site(site, path)
+    return Settings(site=site, server=_table(ServerSettings, tables.get("server", {}), "server", path))
+
+
+def _table(kind: type[T], values: object, name: str, path: str) -> T:
+    if not isinstance(values, Mapping):
+        raise InvalidSettings(f"{path}: [{name}] must be a table", path=path, key=name)
+    defaults = kind()
+    known = {item.name: getattr(defaults, item.name) for item in fields(kind)}  # type: ignore[arg-type]
+    arguments: dict[str, Any] = {}
+    for key, value in values.items():
+        if key not in known:
+            raise InvalidSettings(
+                f"{path}: [{name}] has an unknown key {key!r}{nearest(key, known)}", path=path, key=key
+            )
+        if isinstance(known[key], tuple):
+            if not isinstance(value, list) or not value or not all(isinstance(item, str) for item in value):
+                raise InvalidSettings(f"{path}: {name}.{key} must be a list of texts", path=path, key=key)
+            value = tuple(value)
+        elif type(value) is not type(known[key]):
+            raise InvalidSettings(f"{path}: {name}.{key} must be a {_kind(known[key])}", path=path, key=key)
+        arguments[key] = value
+    return kind(**arguments)
+
+
+def _check_site(site: SiteSettings, path: str) -> None:
+    for locale in site.locales:
+        if not LOCALE.fullmatch(locale):
+            raise InvalidSettings(f"{path}: {locale!r} is not a BCP 47 language tag such as 'nb' or 'en-GB'", path=path)
+    if site.default_locale not in site.locales:
+        raise InvalidSettings(
+            f"{path}: site.default_locale {site.default_locale!r} is not one of site.locales {list(site.locales)}",
+            path=path,
+            key="default_locale",
+        )
+    try:
+        ZoneInfo(site.time_zone)
+    except (KeyError, ValueError, OSError) as error:
+        raise InvalidSettings(
+            f"{path}: site.time_zone {site.time_zone!r} is not an IANA time zone such as 'Europe/Oslo'",
+            path=path,
+            key="time_zone",
+        ) from error
+
+
+def _kind(value: object) -> str:
+    return {str: "text", int: "whole number", bool: "true or false"}.get(type(value), type(value).__name__)
+
+
+def nearest(word: str, known: Mapping[str, object] | list[str]) -> str:
+    """``"; did you mean 'x'?"`` when something close to *word* is known, else an empty text."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """What this process is told by environment variables.
+
+    Attributes:
+        site: ``CMS_SITE``: the repository to serve (worker processes get it from ``cms serve``).
+        branch: ``CMS_BRANCH``: the published branch, over what ``cms.toml`` says.
+        log_level: ``CMS_LOG``: ``debug``, ``info``, ``warning`` or ``error``.
+    """
+
+    site: Path = Path()
+    branch: str = ""
+    log_level: str = "info"
+
+
+def read_environment(variables: Mapping[str, str] = os.environ) -> Environment:
+    """The environment, read once at the start of a process."""
+    return Environment(
+        site=Path(variables.get("CMS_SITE", ".")),
+        branch=variables.get("CMS_BRANCH", ""),
+        log_level=variables.get("CMS_LOG", "info"),
+    )
