@@ -1,0 +1,11 @@
+"""Full-text search: one small interface, so that engines can be exchanged.
+
+An engine finds documents by their words and says how well they fit. It knows nothing of branches, publication or
+permission: the caller names the ids that may be found (``allowed``), and filters, facets, sorting and pages are the
+catalog's. A document is keyed by its blob, so that a publication needs no indexing and equal ids mean equal content.
+"""
+
+from cms.search.embedded import EmbeddedEngine, open_engine
+from cms.search.engine import Engine, Hit, Match, SearchDocument, Snippet
+
+__all__ = ["EmbeddedEngine", "Engine", "Hit", "Match", "SearchDocument", "Snippet", "open_engine"]

@@ -1,0 +1,95 @@
+"""What every search engine here promises. ``tests/search/test_engine.py`` says in examples what the words mean."""
+
+from collections.abc import Callable, Container, Iterable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import msgspec
+
+Match = Literal["all", "any"]
+
+
+class SearchDocument(msgspec.Struct, frozen=True):
+    """One entry as text. ``id`` stands for the content: a document whose id is indexed is not read again.
+
+    ``fields`` is further text to search, with its weight beside that of the body (1.0).
+    """
+
+    id: str
+    locale: str
+    title: str = ""
+    summary: str = ""
+    body: str = ""
+    fields: dict[str, tuple[str, float]] = {}
+
+
+class Hit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A document found; scores compare only within one search."""
+
+    id: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snippet:
+    """A piece of a document for people: HTML-safe, the words found inside ``<mark>``. ``marked`` says that there are any."""
+
+    field: str
+    html: str
+    marked: bool
+
+
+class Engine(Protocol):
+    """Safe to use from several threads; several processes may share one folder."""
+
+    def ids(self) -> frozenset[str]:
+        """The ids indexed now. Cheap when nothing changed."""
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether the index was found damaged: searches fail until ``reset``."""
+
+    def update(
+        self, add: Iterable[SearchDocument], remove: Iterable[str], progress: Callable[[int], None] | None = None
+    ) -> None:
+        """Take documents out, then put documents in; waits for another writer. Committed in batches: an interrupted
+        update keeps what was committed, and the same call again continues.
+
+        Args:
+            add: read as a stream; an id already indexed (and not in ``remove``), or seen before, is left out.
+            remove: ids; unknown ones do no harm.
+            progress: called with the number of documents written so far.
+
+        Raises:
+            SearchUnavailable: the index is broken, or cannot be written (disk full, read-only folder).
+        """
+
+    def search(
+        self,
+        text: str,
+        *,
+        locale: str | None,
+        allowed: Container[str],
+        deadline_seconds: float = 1.0,
+        match: Match = "all",
+    ) -> list[Hit]:
+        """Every document in ``allowed`` that fits, best first, equal scores by id. No text is an error.
+
+        Args:
+            locale: the reader's, or ``None``. A document is always read in its own language; those in another language
+                than the reader's come a little later.
+            match: whether a document must contain all the words side by side in the query (``all``), or some of them is
+                enough (``any``, for when ``all`` found nothing and the reader is told so).
+
+        Raises:
+            SearchUnavailable: past the deadline (never half an answer), or the index is broken or being built.
+        """
+
+    def snippets(self, text: str, document: SearchDocument, *, length: int = 200) -> list[Snippet]:
+        """The title, and the place in the text that fits the query best (else its beginning)."""
+
+    def reset(self) -> None:
+        """Begin anew with an empty index beside the old one, for this and every other process."""
+
+    def close(self) -> None:
+        """Let go of files. The engine is not used afterwards."""

@@ -1,0 +1,156 @@
+"""The place in a text that shows why it was found, marked, as safe HTML. Pure.
+
+Works on the stored plain text with the same words as the index, and marks what the search would have found: the same
+stem, the plain form of a word, the beginning or the end of a compound.
+"""
+
+import html
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from cms.search import querytext
+from cms.search.analysis import Chunk, Language, chunks, has_nordic_letter, normalise
+from cms.search.engine import SearchDocument, Snippet
+from cms.search.postings import language_of_document
+from cms.search.ranking import COMPOUNDING, MIN_EXPANDED
+
+_MAX_TEXT = 200_000  # characters looked through for a good place
+_EXACT, _WIDER = 2, 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """The words of a query in one language; each belongs to the word of the query at the same place."""
+
+    language: Language
+    stems: dict[str, int]
+    folds: dict[str, int]
+    stopwords: frozenset[str]
+
+    def find(self, chunk: Chunk) -> tuple[int, int] | None:
+        """Which word of the query a chunk shows, and how well."""
+        for word in (*chunk.parts, *chunk.joined):
+            stem = self.language.stem(word)
+            if stem in self.stems:
+                return self.stems[stem], _WIDER if word in self.stopwords else _EXACT
+        for word in chunk.parts:
+            for form in self.language.folds(word):
+                if form in self.folds:
+                    return self.folds[form], _WIDER
+            stem = self.language.stem(word)
+            for wanted, place in self.stems.items():
+                if len(wanted) >= MIN_EXPANDED and len(stem) > len(wanted) and self._is_part(stem, wanted):
+                    return place, _WIDER
+        return None
+
+    def _is_part(self, stem: str, wanted: str) -> bool:
+        return stem.startswith(wanted) or (
+            self.language.name in COMPOUNDING and len(stem) >= len(wanted) + 3 and stem.endswith(wanted)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    start: int
+    end: int
+    word: int
+    value: int
+
+
+def make_snippets(text: str, document: SearchDocument, *, length: int) -> list[Snippet]:
+    """The whole title; the best place of the body; and of the summary and other fields, where words were found there."""
+    wanted = _wanted(text, language_of_document(document))
+    snippets = [_snippet("title", document.title, wanted, max(length, len(document.title)))]
+    body = _snippet("body", document.body, wanted, length)
+    others = [_snippet("summary", document.summary, wanted, length)]
+    others += [_snippet(name, value, wanted, length) for name, (value, _) in document.fields.items()]
+    return [*snippets, body, *(other for other in others if other.marked)]
+
+
+def _wanted(text: str, language: Language) -> _Wanted:
+    stems: dict[str, int] = {}
+    folds: dict[str, int] = {}
+    words = [
+        word
+        for node in querytext.positive_words(querytext.parse(text))
+        for chunk in node.chunks
+        for word in (*chunk.parts, *chunk.joined)
+    ]
+    words += [one + other for one, other in itertools.pairwise(words) if len(one) > 2 and len(other) > 2]
+    for place, word in enumerate(words):
+        stems.setdefault(language.stem(word), place)
+        if has_nordic_letter(word):
+            stems.setdefault(language.stem(language.spell_out(word)), place)
+        else:
+            for form in language.folds(word):
+                folds.setdefault(form, place)
+    telling = [word for word in words if word not in language.stopwords]
+    return _Wanted(
+        language=language, stems=stems, folds=folds, stopwords=language.stopwords if telling else frozenset()
+    )
+
+
+def _snippet(name: str, text: str, wanted: _Wanted, length: int) -> Snippet:
+    text = normalise(text[:_MAX_TEXT])
+    found = list(_find(text, wanted))
+    start = _best_start(found, length)
+    start, end = _fit(text, start, length)
+    pieces = []
+    at = start
+    marked = False
+    for match in found:
+        if match.start >= at and match.end <= end:
+            pieces += [
+                html.escape(text[at : match.start]),
+                "<mark>",
+                html.escape(text[match.start : match.end]),
+                "</mark>",
+            ]
+            at = match.end
+            marked = True
+    pieces.append(html.escape(text[at:end]))
+    shown = " ".join("".join(pieces).split())
+    return Snippet(
+        field=name, html=f"{'… ' if start > 0 else ''}{shown}{' …' if end < len(text.rstrip()) else ''}", marked=marked
+    )
+
+
+def _find(text: str, wanted: _Wanted) -> Iterator[_Found]:
+    if not wanted.stems:
+        return
+    for chunk in chunks(text):
+        match = wanted.find(chunk)
+        if match is not None:
+            yield _Found(start=chunk.start, end=chunk.end, word=match[0], value=match[1])
+
+
+def _best_start(found: Sequence[_Found], length: int) -> int:
+    """Where a window should begin to show the most words of the query, the earliest of equals; with some text before."""
+    best, best_value = 0, 0
+    for n, first in enumerate(found):
+        seen: dict[int, int] = {}
+        more = 0
+        for other in found[n : n + 30]:
+            if other.end > first.start + length * 3 // 4:
+                break
+            seen[other.word] = max(seen.get(other.word, 0), other.value)
+            more += 1
+        value = 10 * sum(seen.values()) + min(more, 9)
+        if value > best_value:
+            best, best_value = first.start, value
+    return max(0, best - length // 4)
+
+
+def _fit(text: str, start: int, length: int) -> tuple[int, int]:
+    """Move both ends of a window to between words."""
+    if start <= length // 4:
+        start = 0
+    if start:
+        space = text.find(" ", start, start + 30)
+        start = space + 1 if space >= 0 else start
+    end = min(len(text), start + length)
+    if end < len(text):
+        space = text.rfind(" ", max(start + 1, end - 30), end + 1)
+        end = space if space > start else end
+    return start, end
