@@ -34,10 +34,9 @@ MAX_REMEMBERED = 20_000
 _FORMAT_VERSION = 1
 _CHUNK_BYTES = 1 << 20
 _FOLD_AT = 2_000
-_NO_BLOB = "0" * 40
 _FILE_MODES = frozenset({b"100644", b"100755", b"100664"})
 _GIT_LOG = (
-    *("log", "-z", "--raw", "--no-abbrev", "-c", "-M50%", "-l400", "--topo-order", "--root"),
+    *("log", "-z", "--raw", "--no-abbrev", "--diff-merges=first-parent", "-M50%", "-l400", "--topo-order", "--root"),
     *("--no-show-signature", "--no-ext-diff", "--no-textconv", "--no-color", "--no-notes", "--no-decorate"),
     *("--no-relative", "--no-mailmap", "--encoding=UTF-8", "--format=%H%n%P%n%at%n%ct%n%an%n%ae"),
 )
@@ -142,16 +141,9 @@ class History:
         Raises:
             RepositoryProblem: Git's program is missing or fails, or an object is missing or damaged.
         """
-        trace = _Trace({file.path: file.blob for file in store.list_files(commit)})
-        stamp = None
-        for step in _git_log(store, commit):
-            stamp = stamp or step.stamp
-            trace.follow(step)
-        lives: dict[str, _Life] = {}
-        for line in trace.alive:
-            first = line.first or stamp
-            if first is not None:
-                lives[line.path] = _Life(first, line.last or first)
+        trace = _Trace(store, commit, {file.path: file.blob for file in store.list_files(commit)})
+        trace.run(_git_log(store, commit))
+        lives = {line.path: _Life(line.first, line.last) for line in trace.alive if line.first and line.last}
         graves = {
             line.path: _Grave(line.blob, _Life(line.first, line.last))
             for line in reversed(trace.dead[:MAX_REMEMBERED])
@@ -173,9 +165,8 @@ class History:
             steps = list(_git_log(store, new_commit, self.commit))
         if not any(self.commit in step.parents for step in steps):
             return History.build(store, new_commit)
-        trace = _Trace({change.path: change.new for change in changes if change.new is not None})
-        for step in steps:
-            trace.follow(step)
+        trace = _Trace(store, new_commit, {change.path: change.new for change in changes if change.new is not None})
+        trace.run(steps)
         lives = self._continued(trace)
         if lives is None:
             return History.build(store, new_commit)
@@ -245,22 +236,27 @@ class History:
         """Join what the new commits say of the changed files to what was known; None when that does not suffice."""
         lives = {}
         for line in trace.alive:
-            known = self._lives.get(line.name) if line.name is not None else self._restored(line)
+            known = self._known(line)
             first = known.first if known else line.first
             if first is None or line.last is None:
                 return None
             lives[line.path] = _Life(first, line.last)
         return lives
 
-    def _restored(self, line: "_Line") -> _Life | None:
-        """Return the life of the deleted file that a line of the new commits brought back byte for byte."""
-        grave = self._graves.get(line.born_path)
-        return grave.life if grave and grave.blob == line.born_blob else None
+    def _known(self, line: "_Line") -> _Life | None:
+        """Return what was known of a file before the new commits, also when they brought it back byte for byte."""
+        if line.name is None:
+            grave = self._graves.get(line.born_path)
+            return grave.life if grave and grave.blob == line.born_blob else None
+        life = self._lives.get(line.name)
+        if life is None and line.commit != self.commit and (grave := self._graves.get(line.name)):
+            return grave.life  # a branch from before the deletion was merged after it
+        return life
 
     def _buried(self, trace: "_Trace") -> dict[str, _Grave | None]:
         graves: dict[str, _Grave | None] = {}
         for line in reversed(trace.dead):
-            known = self._lives.get(line.name) if line.name is not None else self._restored(line)
+            known = self._known(line)
             first = known.first if known else line.first
             last = line.last or (known.last if known else None)
             if first and last:
@@ -281,76 +277,125 @@ class _Encoded(msgspec.Struct, array_like=True):
 class _Line:
     """One file on its way back through the commits."""
 
-    __slots__ = ("blob", "born_blob", "born_path", "first", "last", "name", "path")
+    __slots__ = ("blob", "born_blob", "born_path", "commit", "first", "last", "name", "path")
 
     def __init__(self, path: str, blob: BlobId) -> None:
         self.path = path
         self.blob = blob
         self.first: _Stamp | None = None
         self.last: _Stamp | None = None
-        self.name: str | None = path  # its path before the commits seen so far; None when it did not exist yet
+        # Where it began, when it did so within the commits seen.
         self.born_path = path
         self.born_blob: BlobId | None = None
+        # Where it is in the newest commit that was not seen, when it did not.
+        self.name: str | None = None
+        self.commit: CommitId | None = None
+
+
+_Group = dict[str, list[_Line]]
 
 
 class _Trace:
-    """Follows files back from the newest commit to the oldest."""
+    """Follows files back from one commit to the oldest, each along the parents that have its bytes, as ``git log -- path``.
 
-    def __init__(self, files: Mapping[str, BlobId]) -> None:
+    All files that are at the same commit form a group, which moves to the parent as one; only what the commit touched is
+    looked at, and only what a merge took from another parent leaves the group.
+    """
+
+    def __init__(self, store: Store, commit: CommitId, files: Mapping[str, BlobId]) -> None:
         self.alive = [_Line(path, blob) for path, blob in files.items()]
         self.dead: list[_Line] = []
-        self._tracked: dict[str, list[_Line]] = {line.path: [line] for line in self.alive}
-        self._born: dict[str, list[_Line]] = {}
+        self._store = store
+        self._groups: dict[CommitId, _Group] = {commit: {line.path: [line] for line in self.alive}}
+        self._born: _Group = {}
         self._buried: set[str] = set()
 
-    def follow(self, step: _Step) -> None:
-        """Take in one commit; a commit must come before its parents."""
-        going_on: list[_Line] = []
-        deleted: list[_Touch] = []
+    def run(self, steps: Iterable[_Step]) -> None:
+        """Take in all *steps*, every commit before its parents."""
+        for step in steps:
+            group = self._groups.pop(step.stamp.commit, {})
+            if len(step.parents) > 1:
+                self._follow_merge(step, group)
+            else:
+                self._follow(step, group)
+            if step.parents:
+                self._join(step.parents[0], group)
+        for commit, group in self._groups.items():
+            for name, lines in group.items():
+                for line in lines:
+                    line.name, line.commit = name, commit
+
+    def _follow(self, step: _Step, group: _Group) -> None:
+        going_on: list[tuple[str, list[_Line]]] = []
+        deleted = []
         for touch in step.touches:
             if touch.new is None:
                 deleted.append(touch)
                 continue
-            for line in self._tracked.pop(touch.path, ()):
-                if line.last is None:
-                    if touch.new != line.blob:  # thrown away by a later merge
-                        going_on.append(line)
-                        continue
-                    line.last = step.stamp
+            lines = group.pop(touch.path, None)
+            if lines is None:
+                continue
+            for line in lines:
                 line.first = step.stamp
-                if touch.old is None:
-                    self._begin(line, touch)
-                else:
-                    line.name = touch.source or touch.path
-                    going_on.append(line)
+                line.last = line.last or step.stamp
+            if touch.old is None:
+                self._begin(touch, lines)
+            else:
+                going_on.append((touch.source or touch.path, lines))
         # Only now: within one commit, a may have become b and b have become c.
-        for line in going_on:
-            self._track(line)
+        for name, lines in going_on:
+            group.setdefault(name, []).extend(lines)
         for touch in deleted:
-            self._delete(touch)
+            self._delete(touch, group)
 
-    def _begin(self, line: _Line, touch: _Touch) -> None:
-        line.name = None
-        line.born_path, line.born_blob = touch.path, touch.new
-        self._born.setdefault(touch.path, []).append(line)
+    def _follow_merge(self, step: _Step, group: _Group) -> None:
+        """Send each file that is unlike the first parent's to the parent it came from."""
+        touches = [touch for touch in step.touches if touch.path in group]
+        if not touches:
+            return
+        paths = [touch.path for touch in touches]
+        others = [(parent, self._store.find_blobs(parent, paths)) for parent in step.parents[1:]]
+        for index, touch in enumerate(touches):
+            lines = group.pop(touch.path)
+            parent = next((parent for parent, blobs in others if blobs[index] == touch.new), None)
+            if parent is None:  # the merge itself changed it
+                for line in lines:
+                    line.first = step.stamp
+                    line.last = line.last or step.stamp
+                if touch.old is not None:
+                    parent = step.parents[0]
+                else:
+                    parent = next((parent for parent, blobs in others if blobs[index] is not None), None)
+            if parent is not None:
+                self._join(parent, {(touch.source if parent == step.parents[0] else None) or touch.path: lines})
+            else:
+                self._begin(touch, lines)
 
-    def _delete(self, touch: _Touch) -> None:
+    def _begin(self, touch: _Touch, lines: list[_Line]) -> None:
+        for line in lines:
+            line.born_path, line.born_blob = touch.path, touch.new
+        self._born.setdefault(touch.path, []).extend(lines)
+
+    def _delete(self, touch: _Touch, group: _Group) -> None:
         if touch.old is None:
             return
-        waiting = self._born.pop(touch.path, ())
-        for line in waiting:
-            if line.born_blob == touch.old:
-                line.name = touch.path
-                self._track(line)
-        if touch.path not in self._tracked and touch.path not in self._buried:
-            line = _Line(touch.path, touch.old)
+        restored = [line for line in self._born.pop(touch.path, ()) if line.born_blob == touch.old]
+        if touch.path not in self._buried:
             self._buried.add(touch.path)
-            self.dead.append(line)
-            self._track(line)
+            self.dead.append(_Line(touch.path, touch.old))
+            restored.append(self.dead[-1])
+        if restored:
+            group.setdefault(touch.path, []).extend(restored)
 
-    def _track(self, line: _Line) -> None:
-        if line.name is not None:
-            self._tracked.setdefault(line.name, []).append(line)
+    def _join(self, commit: CommitId, group: _Group) -> None:
+        there = self._groups.get(commit)
+        if there is None:
+            self._groups[commit] = group
+            return
+        small, large = sorted((there, group), key=len)
+        for name, lines in small.items():
+            large.setdefault(name, []).extend(lines)
+        self._groups[commit] = large
 
 
 def _few_steps(store: Store, old: CommitId, new: CommitId, changes: list[Change]) -> list[_Step] | None:
@@ -360,23 +405,21 @@ def _few_steps(store: Store, old: CommitId, new: CommitId, changes: list[Change]
         return None
     steps = []
     for commit in commits:
-        if commit.parents == (old,) and commit.id == new:
-            differing = [changes]
-        else:
-            try:
-                differing = [store.diff(parent, commit.id) for parent in commit.parents]
-            except RepositoryProblem:
-                return None  # beyond the border of a shallow clone
-        touches = (
-            _merge_touches(differing) if len(differing) > 1 else _plain_touches(differing[0]) if differing else None
-        )
+        if not commit.parents:
+            return None
+        try:
+            parent = commit.parents[0]
+            differing = changes if (parent, commit.id) == (old, new) else store.diff(parent, commit.id)
+        except RepositoryProblem:
+            return None  # beyond the border of a shallow clone
+        touches = _moved_touches(differing)
         if touches is None:
             return None
         steps.append(_Step(_stamp(commit), commit.parents, touches))
     return steps
 
 
-def _plain_touches(changes: list[Change]) -> list[_Touch] | None:
+def _moved_touches(changes: list[Change]) -> list[_Touch] | None:
     """Pair files that were moved unchanged; None when one may have been moved and edited at once."""
     added = {change.new: change for change in changes if change.old is None}
     removed = {change.old: change for change in changes if change.new is None}
@@ -391,18 +434,6 @@ def _plain_touches(changes: list[Change]) -> list[_Touch] | None:
             touches.append(_Touch(change.path, removed[change.new].path, change.new, change.new))
         elif change.new is not None or change.old not in added:
             touches.append(_Touch(change.path, None, change.old, change.new))
-    return touches
-
-
-def _merge_touches(differing: list[list[Change]]) -> list[_Touch]:
-    """Return what a merge changed itself: files unlike those of every parent."""
-    by_path = [{change.path: change for change in changes} for changes in differing]
-    touches = []
-    for path, change in by_path[0].items():
-        others = [changes[path] for changes in by_path if path in changes]
-        if len(others) == len(by_path):
-            old = next((other.old for other in others if other.old is not None), None)
-            touches.append(_Touch(path, None, old, change.new))
     return touches
 
 
@@ -492,17 +523,14 @@ def _parse_log(fields: Iterable[bytes]) -> Iterator[_Step]:
 
 
 def _parse_touch(field: bytes, fields: Iterator[bytes]) -> _Touch | None:
-    """Parse one file of the raw format, for one parent or (``-c``) several; None when no regular file changed its bytes."""
-    parents = len(field) - len(field.lstrip(b":"))
-    words = field[parents:].split(b" ")
-    modes, ids, status = words[: parents + 1], words[parents + 1 : -1], words[-1]
+    """Parse one file of the raw format; None when no regular file changed its bytes or its path."""
+    old_mode, new_mode, old_id, new_id, status = field[1:].split(b" ")
     path = next(fields).decode("utf-8", "replace")
     source = None
-    if parents == 1 and status[:1] in b"RC":
+    if status.startswith(b"R"):
         source, path = path, next(fields).decode("utf-8", "replace")
-    blobs = [BlobId(id.decode()) if mode in _FILE_MODES else None for mode, id in zip(modes, ids, strict=True)]
-    new = blobs.pop()
-    old = next((blob for blob in blobs if blob is not None), None)
+    old = BlobId(old_id.decode()) if old_mode in _FILE_MODES else None
+    new = BlobId(new_id.decode()) if new_mode in _FILE_MODES else None
     if old == new and source is None:
         return None
     return _Touch(path, source, old, new)

@@ -174,19 +174,17 @@ class Store:
         Raises:
             RepositoryProblem: the commit or a tree is missing or damaged.
         """
+        return self.find_blobs(commit, [path])[0]
+
+    def find_blobs(self, commit: CommitId, paths: Iterable[str]) -> list[BlobId | None]:
+        """Find the blobs of many files of *commit*, in the order of *paths*; see ``find_blob``."""
         with self._git() as git:
             root = _root(git, commit)
             try:
                 tree = git.repository[root].peel(pygit2.Tree)
             except (KeyError, ValueError, pygit2.GitError) as error:
                 raise _object_problem(root, error) from error
-            try:
-                entry = tree[path]
-            except (KeyError, ValueError):
-                return None
-            except pygit2.GitError as error:
-                raise _object_problem(path, error) from error
-            return BlobId(str(entry.id)) if entry.filemode in _REGULAR_FILES else None
+            return [_find_in_tree(tree, path) for path in paths]
 
     def read_blob(self, id: BlobId) -> bytes:
         """Read the bytes of a blob.
@@ -354,6 +352,16 @@ def _resolve_reference(git: _Git, name: str) -> CommitId | None:
         return CommitId(str(git.repository[reference.target].peel(pygit2.Commit).id))
     except (KeyError, ValueError, pygit2.GitError):
         return None
+
+
+def _find_in_tree(tree: pygit2.Tree, path: str) -> BlobId | None:
+    try:
+        entry = tree[path]
+    except (KeyError, ValueError):
+        return None
+    except pygit2.GitError as error:
+        raise _object_problem(path, error) from error
+    return BlobId(str(entry.id)) if entry.filemode in _REGULAR_FILES else None
 
 
 def _root(git: _Git, commit: CommitId) -> TreeId:
