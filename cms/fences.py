@@ -5,6 +5,7 @@ Strict on purpose: what is not exactly front matter but looks like somebody mean
 underlined with dashes in it is a file without front matter.
 """
 
+import itertools
 import re
 from typing import NamedTuple
 
@@ -181,6 +182,8 @@ def _refuse_near_miss(text: str) -> None:
     elif _PLUS_LIKE.match(line) and position + 1 < len(lines):
         if any(_TOML_KEY.match(candidate) for candidate in lines[position + 1 : position + 3]):
             raise _opener(lines, position, "+++")
+    elif opener := _late_opener(lines, position):
+        raise _opener(lines, opener, "---")
     elif position == 0 and (fence := _headless(lines)):
         raise InvalidFrontMatter(
             f"the file begins with fields, but the '{fence}' line before them is missing",
@@ -236,6 +239,17 @@ def _opener(lines: list[str], position: int, fence: str) -> InvalidFrontMatter:
     return InvalidFrontMatter(detail, line=position + 1, column=1, rule="opening-fence", hint=hint)
 
 
+def _late_opener(lines: list[str], position: int) -> int | None:
+    """A whole front matter block behind a few lines of text, such as a note that somebody put on top."""
+    for number in range(position + 1, min(position + 6, len(lines) - 1)):
+        key = _KEY.match(lines[number + 1])
+        if lines[number].rstrip() == "---" and key and _IDENTIFIER.match(key["key"]):
+            fields = _fields(lines, number + 1)
+            if fields.keys > 1 and fields.closed and lines[fields.line].rstrip() == "---":
+                return number
+    return None
+
+
 def _headless(lines: list[str]) -> str | None:
     """The fence that is missing above fields on the first line, or ``None`` if these lines are text."""
     if _TOML_KEY.match(lines[0]):
@@ -244,7 +258,9 @@ def _headless(lines: list[str]) -> str | None:
         return None
     fields = _fields(lines, 0)
     if not fields.closed or not lines[fields.line].startswith("--"):
-        return None
+        top = [_KEY.match(line) for line in itertools.takewhile(str.strip, lines)]
+        is_block = len(top) > 1 and all(key and _IDENTIFIER.match(key["key"]) for key in top)
+        return "---" if is_block and fields.first in _KNOWN else None
     is_field = fields.keys > 1 or _IDENTIFIER.match(fields.first) or fields.first.lower() in _KNOWN
     return "---" if is_field else None
 

@@ -140,17 +140,20 @@ def explain(block: str, error: yaml.YAMLError) -> InvalidFrontMatter:
     if conflict := _CONFLICT.search(block):
         return _conflict(block, conflict.start())
     text = lines[line - 1]
+    field = nearest_field(block, line)
     if "cannot start any token" in problem:
         advice = _starter(text[column - 1 : column])
     elif _TEMPLATE.search(text):
         advice = _Advice("template", "a value with {{ }} or {% %} must be quoted", _QUOTE_IT)
     else:
         advice = _closer(advice, text)
+        if "after the colon" in advice.detail:
+            field = text.partition(":")[0].strip()
     return InvalidFrontMatter(
         advice.detail,
         line=line,
         column=column,
-        field=nearest_field(block, line),
+        field=field,
         rule=advice.rule,
         hint=advice.hint,
     )

@@ -31,12 +31,19 @@ MAX_DEPTH = 32
 MAX_VALUES = 10_000
 MAX_SAFE_INTEGER = 2**53
 
-# Whatever stands before a construct that the tiers treat differently, or that only the exact tier can refuse: properties,
-# aliases, directives and complex keys where a token may begin; merge keys; numbers outside the core rules; nested compact
-# lists (yaml-rs overflows its stack on a long row of them); tabs; control characters; escapes of unusual characters.
-_UNSURE = re.compile(
-    r"[-:,\[{?\n][ ]*[&*!%?]|<<|[0-9]_|0[bBoOxX]|-[ \n]+-[ \n]|[\x00-\x09\x0b-\x1f\x7f-\x9f]|\\[^\"\\/n]"
-)
+# The screen for the fast tier: what the tiers treat differently, or only the exact one can refuse. One pass for single
+# characters first, as most front matter holds none of them; then only the patterns that could match.
+_SUSPECT = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f&*!%?|>_\\{\[]")
+_ALWAYS_EXACT = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f{]")
+_PROPERTY = re.compile(r"[-:,\[? \n](?:[&*][^ \n]|[!%?])")  # tags, anchors, aliases, directives, complex keys
+_BRACKETS = re.compile(r"\[[^\]\n]*[:\[|>\n]|\][ ]*[^ \n]")  # nested, over several lines, or with pairs in them
+_EMPTY_TEXT = re.compile(r"[ \n][|>][-+0-9 ]*(?:#[^\n]*)?\n[ \n]*\Z")
+_NUMBER_WITH_UNDERSCORE = re.compile(r"[ \[,\n][-+.0-9eE]*_[-+._0-9eE]*[ \n,\]:]")
+_UNUSUAL_ESCAPE = re.compile(r"\\[^\"\\/n]")
+_RADIX = re.compile(r"[-+ \[,\n]0[bBoOxX]")
+# A long row of compact nested lists overflows yaml-rs' stack and ends the process.
+_COMPACT_LIST = re.compile(r"-[ \n]+-[ \n]")
+_ODD_START = frozenset("&*!%?- ")
 _INVISIBLE = re.compile("[\u00a0\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufffe\uffff]")
 _FAST_LIMIT = 16_384
 
@@ -104,7 +111,17 @@ def compose(block: str) -> Node | None:
 
 
 def _is_unsure(block: str) -> bool:
-    if _UNSURE.search(block) or (block and block[0] in "&*!%?-"):
+    """Whether the tiers might differ about *block*."""
+    if block[:1] in _ODD_START or "<<" in block or _RADIX.search(block) or _COMPACT_LIST.search(block):
+        return True
+    if _SUSPECT.search(block) and (
+        _ALWAYS_EXACT.search(block)
+        or _PROPERTY.search(block)
+        or ("[" in block and _BRACKETS.search(block))
+        or ("_" in block and _NUMBER_WITH_UNDERSCORE.search(block))
+        or ("\\" in block and _UNUSUAL_ESCAPE.search(block))
+        or (("|" in block or ">" in block) and _EMPTY_TEXT.search(block))
+    ):
         return True
     return not block.isascii() and (_INVISIBLE.search(block) is not None or not is_normalized("NFC", block))
 
@@ -225,7 +242,7 @@ class _Composer:
             text = event.value.translate(self.restore) if self.restore else event.value
             if control := _CONTROL.search(text):
                 raise yamlhints.control_character(control.group(), line, column, field_name(path))
-            return Node(line, column, text=text, plain=not event.style and event.implicit[0])
+            return Node(line, column, text=text, plain=not event.style and event.tag is None)
         if isinstance(event, yaml.SequenceStartEvent):
             node = Node(line, column, items=[])
             while not isinstance(event := next(self.events), yaml.SequenceEndEvent):
@@ -264,8 +281,11 @@ class _Composer:
         where = {"line": line, "column": column, "field": field_name(path) or None}
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
             raise yamlhints.reference(self.block, isinstance(event, yaml.AliasEvent), event.anchor, where)  # type: ignore[attr-defined]
-        if getattr(event, "tag", None) is not None:
-            raise yamlhints.tagged(self.block, event.tag, where)  # type: ignore[attr-defined]
+        tag = getattr(
+            event, "tag", None
+        )  # "!" alone, which old Jekyll sites write, says "this is text" and is harmless
+        if tag is not None and not (tag == "!" and isinstance(event, yaml.ScalarEvent)):
+            raise yamlhints.tagged(self.block, tag, where)
         if len(path) > MAX_DEPTH or (len(path) == MAX_DEPTH and isinstance(event, yaml.CollectionStartEvent)):
             raise InvalidFrontMatter(
                 f"values are nested more than {MAX_DEPTH} levels deep",
