@@ -254,7 +254,7 @@ def test_reading_takes_a_minute_for_two_hundred_words(words: int, minutes: int) 
         ("[^1]: x\n\n" + "[^1]" * 50_000, "body-too-large"),
         ("& " * 500_000, "body-too-large"),
         (">" * 101 + "a", "body-too-deep"),
-        ("> " * 60 + "- " * 60 + "a", "body-too-deep"),
+        ("".join(f"{'> ' * 60}{'  ' * level}- a\n" for level in range(60)), "body-too-deep"),
     ],
 )
 def test_a_body_beyond_a_bound_is_refused(markdown: str, rule: str) -> None:
