@@ -14,32 +14,19 @@ The first time all commits are read in one pass of ``git log``; later only those
 they are few and every move is exact. A shallow clone's oldest commits seem to have made everything.
 """
 
-import os
-import shutil
-import subprocess
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import IO, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
 
-from cms.errors import RepositoryProblem
-from cms.objects import Change, Commit, parse_time
+from cms.commits import Stamp, Step, Touch, read_few_steps, read_steps
 from cms.refs import BlobId, CommitId
 from cms.store import Store
 
-SHORT_RANGE = 32
 MAX_REMEMBERED = 20_000
 _FORMAT_VERSION = 1
-_CHUNK_BYTES = 1 << 20
 _FOLD_AT = 2_000
-_FILE_MODES = frozenset({b"100644", b"100755", b"100664"})
-_GIT_LOG = (
-    *("log", "-z", "--raw", "--no-abbrev", "--diff-merges=first-parent", "-M50%", "-l400", "--topo-order", "--root"),
-    *("--no-show-signature", "--no-ext-diff", "--no-textconv", "--no-color", "--no-notes", "--no-decorate"),
-    *("--no-relative", "--no-mailmap", "--encoding=UTF-8", "--format=%H%n%P%n%at%n%ct%n%an%n%ae"),
-)
 
 Value = TypeVar("Value")
 
@@ -56,19 +43,9 @@ class FileHistory(msgspec.Struct, frozen=True, kw_only=True):
     last_commit: CommitId
 
 
-class _Stamp(msgspec.Struct, frozen=True, gc=False):
-    """What is kept of a commit, shared by all files it touched. Times are seconds since the epoch."""
-
-    commit: CommitId
-    authored: int
-    committed: int
-    name: str
-    email: str
-
-
 class _Life(msgspec.Struct, frozen=True, gc=False):
-    first: _Stamp
-    last: _Stamp
+    first: Stamp
+    last: Stamp
 
 
 class _Grave(msgspec.Struct, frozen=True, gc=False):
@@ -76,23 +53,6 @@ class _Grave(msgspec.Struct, frozen=True, gc=False):
 
     blob: BlobId
     life: _Life
-
-
-class _Touch(msgspec.Struct, frozen=True, gc=False):
-    """What a commit did to a file; ``source`` is the path it was moved from."""
-
-    path: str
-    source: str | None
-    old: BlobId | None
-    new: BlobId | None
-
-
-class _Step(msgspec.Struct, frozen=True, gc=False):
-    """One commit with what it touched."""
-
-    stamp: _Stamp
-    parents: tuple[CommitId, ...]
-    touches: list[_Touch]
 
 
 class _Layers(Generic[Value]):
@@ -142,7 +102,7 @@ class History:
             RepositoryProblem: Git's program is missing or fails, or an object is missing or damaged.
         """
         trace = _Trace(store, commit, {file.path: file.blob for file in store.list_files(commit)})
-        trace.run(_git_log(store, commit))
+        trace.run(read_steps(store, commit))
         lives = {line.path: _Life(line.first, line.last) for line in trace.alive if line.first and line.last}
         graves = {
             line.path: _Grave(line.blob, _Life(line.first, line.last))
@@ -160,9 +120,9 @@ class History:
         if new_commit == self.commit:
             return self
         changes = store.diff(self.commit, new_commit)
-        steps = _few_steps(store, self.commit, new_commit, changes)
+        steps = read_few_steps(store, self.commit, new_commit, changes)
         if steps is None:
-            steps = list(_git_log(store, new_commit, self.commit))
+            steps = list(read_steps(store, new_commit, self.commit))
         if not any(self.commit in step.parents for step in steps):
             return History.build(store, new_commit)
         trace = _Trace(store, new_commit, {change.path: change.new for change in changes if change.new is not None})
@@ -191,9 +151,9 @@ class History:
 
     def to_bytes(self) -> bytes:
         """Encode for a cache."""
-        stamps: dict[_Stamp, int] = {}
+        stamps: dict[Stamp, int] = {}
 
-        def number(stamp: _Stamp) -> int:
+        def number(stamp: Stamp) -> int:
             return stamps.setdefault(stamp, len(stamps))
 
         lives = self._lives.flat()
@@ -271,7 +231,7 @@ class _Encoded(msgspec.Struct, array_like=True):
     firsts: list[int]
     lasts: list[int]
     graves: list[tuple[str, BlobId, int, int]]
-    stamps: list[_Stamp]
+    stamps: list[Stamp]
 
 
 class _Line:
@@ -282,8 +242,8 @@ class _Line:
     def __init__(self, path: str, blob: BlobId) -> None:
         self.path = path
         self.blob = blob
-        self.first: _Stamp | None = None
-        self.last: _Stamp | None = None
+        self.first: Stamp | None = None
+        self.last: Stamp | None = None
         # Where it began, when it did so within the commits seen.
         self.born_path = path
         self.born_blob: BlobId | None = None
@@ -310,7 +270,7 @@ class _Trace:
         self._born: _Group = {}
         self._buried: set[str] = set()
 
-    def run(self, steps: Iterable[_Step]) -> None:
+    def run(self, steps: Iterable[Step]) -> None:
         """Take in all *steps*, every commit before its parents."""
         for step in steps:
             group = self._groups.pop(step.stamp.commit, {})
@@ -325,7 +285,7 @@ class _Trace:
                 for line in lines:
                     line.name, line.commit = name, commit
 
-    def _follow(self, step: _Step, group: _Group) -> None:
+    def _follow(self, step: Step, group: _Group) -> None:
         going_on: list[tuple[str, list[_Line]]] = []
         deleted = []
         for touch in step.touches:
@@ -348,35 +308,42 @@ class _Trace:
         for touch in deleted:
             self._delete(touch, group)
 
-    def _follow_merge(self, step: _Step, group: _Group) -> None:
+    def _follow_merge(self, step: Step, group: _Group) -> None:
         """Send each file that is unlike the first parent's to the parent it came from."""
-        touches = [touch for touch in step.touches if touch.path in group]
-        if not touches:
-            return
-        paths = [touch.path for touch in touches]
-        others = [(parent, self._store.find_blobs(parent, paths)) for parent in step.parents[1:]]
-        for index, touch in enumerate(touches):
-            lines = group.pop(touch.path)
-            parent = next((parent for parent, blobs in others if blobs[index] == touch.new), None)
-            if parent is None:  # the merge itself changed it
-                for line in lines:
-                    line.first = step.stamp
-                    line.last = line.last or step.stamp
-                if touch.old is not None:
-                    parent = step.parents[0]
-                else:
-                    parent = next((parent for parent, blobs in others if blobs[index] is not None), None)
-            if parent is not None:
-                self._join(parent, {(touch.source if parent == step.parents[0] else None) or touch.path: lines})
-            else:
+        for touch in step.touches:
+            lines = group.pop(touch.path, None)
+            if lines is None or touch.new is None:
+                continue
+            blobs = step.own.get(touch.path)
+            if blobs is None or touch.new in blobs:
+                self._join(self._giver(step.parents, touch), {touch.path: lines})
+                continue
+            for line in lines:  # the merge itself changed it
+                line.first = step.stamp
+                line.last = line.last or step.stamp
+            parent = next((parent for parent, blob in zip(step.parents, blobs, strict=True) if blob), None)
+            if parent is None and touch.source is not None:
+                group.setdefault(touch.source, []).extend(lines)
+            elif parent is None:
                 self._begin(touch, lines)
+            elif parent == step.parents[0]:
+                group.setdefault(touch.path, []).extend(lines)
+            else:
+                self._join(parent, {touch.path: lines})
 
-    def _begin(self, touch: _Touch, lines: list[_Line]) -> None:
+    def _giver(self, parents: Sequence[CommitId], touch: Touch) -> CommitId:
+        """Find the parent, other than the first, that has the file like the merge."""
+        others = parents[1:]
+        if len(others) > 1:
+            return next((id for id in others if self._store.find_blob(id, touch.path) == touch.new), others[0])
+        return others[0]
+
+    def _begin(self, touch: Touch, lines: list[_Line]) -> None:
         for line in lines:
             line.born_path, line.born_blob = touch.path, touch.new
         self._born.setdefault(touch.path, []).extend(lines)
 
-    def _delete(self, touch: _Touch, group: _Group) -> None:
+    def _delete(self, touch: Touch, group: _Group) -> None:
         if touch.old is None:
             return
         restored = [line for line in self._born.pop(touch.path, ()) if line.born_blob == touch.old]
@@ -396,154 +363,6 @@ class _Trace:
         for name, lines in small.items():
             large.setdefault(name, []).extend(lines)
         self._groups[commit] = large
-
-
-def _few_steps(store: Store, old: CommitId, new: CommitId, changes: list[Change]) -> list[_Step] | None:
-    """Read the commits between two in this process; None when there are many, or when Git must judge what was moved."""
-    commits = store.commits_between(old, new, limit=SHORT_RANGE)
-    if commits is None:
-        return None
-    steps = []
-    for commit in commits:
-        if not commit.parents:
-            return None
-        try:
-            parent = commit.parents[0]
-            differing = changes if (parent, commit.id) == (old, new) else store.diff(parent, commit.id)
-        except RepositoryProblem:
-            return None  # beyond the border of a shallow clone
-        touches = _moved_touches(differing)
-        if touches is None:
-            return None
-        steps.append(_Step(_stamp(commit), commit.parents, touches))
-    return steps
-
-
-def _moved_touches(changes: list[Change]) -> list[_Touch] | None:
-    """Pair files that were moved unchanged; None when one may have been moved and edited at once."""
-    added = {change.new: change for change in changes if change.old is None}
-    removed = {change.old: change for change in changes if change.new is None}
-    if not added or not removed:
-        return [_Touch(change.path, None, change.old, change.new) for change in changes]
-    count = sum(change.old is None or change.new is None for change in changes)
-    if len(added) + len(removed) != count or not (added.keys() <= removed.keys() or removed.keys() <= added.keys()):
-        return None
-    touches = []
-    for change in changes:
-        if change.old is None and change.new in removed:
-            touches.append(_Touch(change.path, removed[change.new].path, change.new, change.new))
-        elif change.new is not None or change.old not in added:
-            touches.append(_Touch(change.path, None, change.old, change.new))
-    return touches
-
-
-def _git_log(store: Store, new: CommitId, old: CommitId | None = None) -> Iterator[_Step]:
-    """Run ``git log`` over the commits of *new* that *old* does not have, newest first."""
-    git = shutil.which("git")
-    if git is None:
-        raise RepositoryProblem(
-            "the history needs Git's own program, which is not installed",
-            path=str(store.git_dir),
-            hint="install git (Debian, Ubuntu: `apt install git`)",
-        )
-    command = [git, "--no-pager", "--no-optional-locks", f"--git-dir={store.git_dir}", *_GIT_LOG]
-    command += ["--end-of-options", new, *([f"^{old}"] if old else []), "--"]
-    with tempfile.TemporaryFile() as errors:
-        try:
-            child = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, env=_environment()
-            )
-        except OSError as error:
-            raise RepositoryProblem(f"git cannot be run: {error.strerror}", path=git) from error
-        with child:
-            try:
-                assert child.stdout is not None
-                yield from _parse_log(_fields(child.stdout))
-            finally:
-                if child.poll() is None and child.stdout is not None and not child.stdout.closed:
-                    child.stdout.close()
-        if child.returncode != 0:
-            errors.seek(0)
-            detail = errors.read(2_000).decode("utf-8", "replace").strip().rpartition("\n")[2]
-            raise RepositoryProblem(f"git log failed: {detail}", path=str(store.git_dir), hint="run `git fsck`")
-
-
-def _environment() -> dict[str, str]:
-    """An environment in which nobody's configuration applies, a foreign repository is read, and nothing is fetched."""
-    return {
-        "PATH": os.defpath,
-        "HOME": os.devnull,
-        "LC_ALL": "C",
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        "GIT_CONFIG_COUNT": "1",
-        "GIT_CONFIG_KEY_0": "safe.directory",
-        "GIT_CONFIG_VALUE_0": "*",
-        "GIT_NO_REPLACE_OBJECTS": "1",
-        "GIT_NO_LAZY_FETCH": "1",
-        "GIT_ALLOW_PROTOCOL": "none",
-        "GIT_TERMINAL_PROMPT": "0",
-    }
-
-
-def _fields(stream: IO[bytes]) -> Iterator[bytes]:
-    rest = b""
-    while chunk := stream.read(_CHUNK_BYTES):
-        *fields, rest = (rest + chunk).split(b"\0")
-        yield from fields
-    if rest:
-        yield rest
-
-
-def _parse_log(fields: Iterable[bytes]) -> Iterator[_Step]:
-    """Parse what ``_GIT_LOG`` prints: a block of six lines for a commit, then a line with one or two paths for each file."""
-    fields = iter(fields)
-    people: dict[str, str] = {}
-    step: _Step | None = None
-    for field in fields:
-        field = field.lstrip(b"\n")
-        if field.startswith(b":"):
-            touch = _parse_touch(field, fields)
-            if step is not None and touch is not None:
-                step.touches.append(touch)
-        elif field:
-            if step is not None:
-                yield step
-            id, parents, authored, committed, name, email = field.decode("utf-8", "replace").split("\n", 5)
-            stamp = _Stamp(
-                CommitId(id),
-                int(parse_time(authored).timestamp()),
-                int(parse_time(committed).timestamp()),
-                people.setdefault(name, name),
-                people.setdefault(email, email),
-            )
-            step = _Step(stamp, tuple(CommitId(parent) for parent in parents.split()), [])
-    if step is not None:
-        yield step
-
-
-def _parse_touch(field: bytes, fields: Iterator[bytes]) -> _Touch | None:
-    """Parse one file of the raw format; None when no regular file changed its bytes or its path."""
-    old_mode, new_mode, old_id, new_id, status = field[1:].split(b" ")
-    path = next(fields).decode("utf-8", "replace")
-    source = None
-    if status.startswith(b"R"):
-        source, path = path, next(fields).decode("utf-8", "replace")
-    old = BlobId(old_id.decode()) if old_mode in _FILE_MODES else None
-    new = BlobId(new_id.decode()) if new_mode in _FILE_MODES else None
-    if old == new and source is None:
-        return None
-    return _Touch(path, source, old, new)
-
-
-def _stamp(commit: Commit) -> _Stamp:
-    return _Stamp(
-        commit.id,
-        int(commit.authored_at.timestamp()),
-        int(commit.committed_at.timestamp()),
-        commit.author_name,
-        commit.author_email,
-    )
 
 
 def _moment(seconds: int) -> datetime:
