@@ -37,6 +37,11 @@ _NORDIC = frozenset({"norwegian", "danish", "swedish"})
 _NORDIC_LETTERS = frozenset("æøåäö")
 _NORDIC_FOLDS = str.maketrans({"æ": "a", "å": "a", "ä": "a", "ø": "o", "ö": "o"})
 _NORDIC_DIGRAPHS = str.maketrans({"æ": "ae", "å": "aa", "ä": "ae", "ø": "oe", "ö": "oe"})
+_NEIGHBOURS = {  # the same sounds on the keyboard of a neighbour
+    "norwegian": str.maketrans("äö", "æø"),
+    "danish": str.maketrans("äö", "æø"),
+    "swedish": str.maketrans("æø", "äö"),
+}
 _DIGRAPH = re.compile("aa|ae|oe")
 _OTHER_FOLDS = str.maketrans(
     {"æ": "ae", "ø": "o", "œ": "oe", "ß": "ss", "ð": "d", "þ": "th", "đ": "d", "ł": "l", "ı": "i"}
@@ -162,8 +167,9 @@ class Language:
 
     def _reduce(self, word: str) -> str:
         stemmer = _stemmer(self.name)
+        spelled = word.translate(_NEIGHBOURS.get(self.name, {}))
         with self._lock:
-            stem: str = word if stemmer is None or not word.isalpha() else stemmer.stemWord(word)
+            stem: str = spelled if stemmer is None or not word.isalpha() else stemmer.stemWord(spelled)
             if len(self._stems) >= _CACHED_WORDS:
                 self._stems.clear()
             self._stems[word] = stem

@@ -21,7 +21,7 @@ Postings = tuple[Sequence[int], Sequence[float]]
 # Fields of one language; ``_<language>`` is appended. Exact holds the words of the title unstemmed, fold the plain forms.
 TITLE, SUMMARY, BODY, EXTRA, EXACT, FOLD = "title", "summary", "body", "extra", "exact", "fold"
 TEXT_FIELDS = (TITLE, SUMMARY, BODY, EXTRA)
-_WEIGHTS = {TITLE: 3.0, SUMMARY: 1.5, BODY: 1.0, EXTRA: 1.0, EXACT: 2.0, FOLD: 0.4}
+_WEIGHTS = {TITLE: 4.0, SUMMARY: 2.5, BODY: 1.0, EXTRA: 1.0, EXACT: 2.0, FOLD: 0.4}
 _PART_FACTOR = 0.5
 _PREFIX_FACTOR = 0.25
 _SPELLING_FACTOR = 0.4

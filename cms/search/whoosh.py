@@ -14,27 +14,30 @@ import contextlib
 import math
 import os
 import threading
+import warnings
 from array import array
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from whoosh import fields as whoosh_fields
-from whoosh import formats, versionstring
-from whoosh.codec.whoosh3 import LENGTHS_COLUMN
-from whoosh.columns import VarBytesColumn
-from whoosh.filedb.compound import CompoundStorage
-from whoosh.filedb.filestore import FileStorage, OverlayStorage
-from whoosh.filedb.structfile import BufferFile
-from whoosh.index import TOC, FileIndex
-from whoosh.reading import SegmentReader
-from whoosh.util.numeric import byte_to_length
-from whoosh.writing import SegmentWriter
-
 from cms.search import generations, ranking
 from cms.search.engine import SearchDocument
 from cms.search.postings import Posting, postings_of, unpack
+
+with warnings.catch_warnings():  # its source of 2016 is not to newer Pythons' taste
+    warnings.simplefilter("ignore")
+    from whoosh import fields as whoosh_fields
+    from whoosh import formats, versionstring
+    from whoosh.codec.whoosh3 import LENGTHS_COLUMN
+    from whoosh.columns import VarBytesColumn
+    from whoosh.filedb.compound import CompoundStorage
+    from whoosh.filedb.filestore import FileStorage, OverlayStorage
+    from whoosh.filedb.structfile import BufferFile
+    from whoosh.index import TOC, FileIndex
+    from whoosh.reading import SegmentReader
+    from whoosh.util.numeric import byte_to_length
+    from whoosh.writing import SegmentWriter
 
 _NAME = "MAIN"
 _ID = "id"
