@@ -77,9 +77,10 @@ def _with(entries: list[Entry], entry: Entry, key: Callable[[Entry], Any]) -> li
 class Selection:
     """The entries of one collection, one for each slug by a chain of locales (or each locale for itself), in several orders."""
 
-    __slots__ = ("orders", "postings")
+    __slots__ = ("documents", "orders", "postings")
 
     def __init__(self) -> None:
+        self.documents: dict[str, list[Entry]] | None = None
         self.orders: dict[SortSpec, Order] = {}
         self.postings: dict[tuple[str, SortSpec], tuple[FieldPath, dict[Any, list[Entry]]]] = {}
 
@@ -191,6 +192,14 @@ class Catalog:
         self, collection: Collection, old: Selection, removed: list[Entry], added: list[Entry], touched: set[str]
     ) -> Selection:
         new = Selection()
+        if old.documents is not None:
+            new.documents = old.documents.copy()
+            for entry in removed:
+                left = [other for other in new.documents.pop(entry.document_id, []) if other is not entry]
+                if left:
+                    new.documents[entry.document_id] = left
+            for entry in added:
+                new.documents[entry.document_id] = [*new.documents.get(entry.document_id, []), entry]
         for spec, order in old.orders.items():
             if all(touched.isdisjoint(path.depends) for path in order.paths):
                 new.orders[spec] = order.advance(self.sort_key(collection, spec)[0], removed, added)
@@ -328,6 +337,13 @@ class Catalog:
             found = selection.postings[path.text, spec] = (path, lists)
         return found[1]
 
+    def documents(self, collection: str, chain: LocaleChain) -> Mapping[str, list[Entry]]:
+        """The entries of a selection by the id that full-text search knows their text by; made once."""
+        selection = self.selection(collection, chain)
+        if selection.documents is None:
+            selection.documents = group_documents(selection.orders[()].entries)
+        return selection.documents
+
     def sort_key(self, collection: Collection, spec: SortSpec) -> tuple[Callable[[Entry], Any], list[FieldPath]]:
         """The key of *spec*: missing values last, and the entry's own key as the last tie-breaker."""
         paths = [resolve_path(self.model, collection, name, parameter="sort") for name, _ in spec]
@@ -344,6 +360,14 @@ class Catalog:
             return (*values, entry.slug, entry.locale)
 
         return key, paths
+
+
+def group_documents(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
+    """*entries* by document id; several when the same bytes stand at several paths."""
+    found: dict[str, list[Entry]] = {}
+    for entry in entries:
+        found.setdefault(entry.document_id, []).append(entry)
+    return found
 
 
 def _ascending(value: tuple[int, Any] | None) -> tuple[int, Any]:

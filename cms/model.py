@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from cms.errors import CMSError, InvalidSettings
 from cms.finding import Finding, finding_of
 from cms.paths import PathMatch
-from cms.refs import CommitId
+from cms.refs import BlobId, CommitId
 from cms.schema import Collection, check_references, read_schema
 from cms.settings import SCHEMAS_FOLDER, SETTINGS_FILE, Settings, read_settings
 from cms.store import Store
@@ -43,15 +43,15 @@ class ContentModel:
 
     @property
     def prefixes(self) -> tuple[str, ...]:
-        """Folders that hold all content, each ending in ``/``; one empty text when content may be anywhere."""
+        """Folders that hold all content; none when it may be anywhere."""
         folders = {
             pattern.prefix.rpartition("/")[0]
             for collection in self.collections.values()
             for pattern in collection.patterns
         }
         if "" in folders:
-            return ("",)
-        return tuple(sorted(f"{folder}/" for folder in folders))
+            return ()
+        return tuple(sorted(folders))
 
     @property
     def fingerprint(self) -> str:
@@ -111,11 +111,11 @@ def read_model(store: Store, commit: CommitId) -> ContentModel | None:
     return ContentModel(settings=settings, collections=collections, sources=sources, findings=tuple(findings))
 
 
-def _sources(store: Store, commit: CommitId) -> Iterator[tuple[str, str]]:
+def _sources(store: Store, commit: CommitId) -> Iterator[tuple[str, BlobId]]:
     settings = store.find_blob(commit, SETTINGS_FILE)
     if settings is not None:
         yield SETTINGS_FILE, settings
-    for file in sorted(store.list_files(commit, prefixes=(f"{SCHEMAS_FOLDER}/",)), key=lambda file: file.path):
+    for file in sorted(store.list_files(commit, prefixes=(SCHEMAS_FOLDER,)), key=lambda file: file.path):
         if file.path.count("/") == 1 and file.path.endswith((".yaml", ".yml")):
             yield file.path, file.blob
 

@@ -13,6 +13,7 @@ from datetime import datetime
 from cms.cache import DerivedCache, pooled
 from cms.coerce import parse_entry
 from cms.entry import Entry, Parsed
+from cms.errors import RepositoryProblem
 from cms.finding import Finding
 from cms.history import History
 from cms.model import ContentModel
@@ -22,6 +23,7 @@ from cms.schema import Collection
 from cms.store import Commit, Store
 
 BATCH = 2000
+BROKEN_OBJECT = "broken-object"
 Progress = Callable[[int, int], None]
 
 
@@ -68,7 +70,10 @@ def build_snapshot(
                 placed[file.path] = (*place, file.blob)
         parsed = _parse_all(store, model, placed.values(), cache, progress)
         files: dict[str, Entry] = {}
-        findings: dict[str, tuple[Finding, ...]] = {}
+        findings: dict[str, tuple[Finding, ...]] = {
+            skipped.path: (Finding(message=skipped.reason, path=skipped.path, rule="skipped", severity="warning"),)
+            for skipped in listing.skipped
+        }
         for path, (collection, match, blob) in placed.items():
             _admit(path, blob, parsed[collection.name, blob], collection, match, model, files, findings)
         timed = {path: entry for path, entry in files.items() if _is_timed(entry)}
@@ -94,7 +99,7 @@ def advance_snapshot(old: Snapshot, store: Store, commit: CommitId, *, cache: De
     parsed = _parse_all(store, model, placed, None, None)
     for collection in model.collections.values():
         fresh = {blob: value for (name, blob), value in parsed.items() if name == collection.name}
-        cache.save_parsed(model.parse_fingerprint(collection), fresh)
+        cache.save_parsed(model.parse_fingerprint(collection), _lasting(fresh))
     files, findings, timed = dict(old.files), dict(old.findings), old.timed
     changed = set()
     for change, place in changes:
@@ -130,19 +135,20 @@ def advance_snapshot(old: Snapshot, store: Store, commit: CommitId, *, cache: De
 def _history(store: Store, commit: CommitId, cache: DerivedCache, ref: str) -> History:
     """The history at *commit*, extended from the cached one where that fits, and kept for next time."""
     kept = cache.load_history(ref)
-    if kept is not None:
-        try:
-            history = History.from_bytes(kept[1])
-        except ValueError:
-            kept = None
-        else:
-            if kept[0] == commit:
-                return history
-            history = history.advance(store, commit)
-    if kept is None:
-        history = History.build(store, commit)
+    known = History.from_bytes(kept[1]) if kept is not None else None
+    if known is not None and known.commit == commit:
+        return known
+    history = History.build(store, commit) if known is None else _advance_history(known, store, commit)
     cache.save_history(ref, commit, history.to_bytes())
     return history
+
+
+def _advance_history(known: History, store: Store, commit: CommitId) -> History:
+    """*known* extended to *commit*; the commit it was made for may be gone after a force-push and a ``git gc``."""
+    try:
+        return known.advance(store, commit)
+    except RepositoryProblem:
+        return History.build(store, commit)
 
 
 def _parse_all(
@@ -170,7 +176,7 @@ def _parse_all(
             fresh = dict(_parse_blobs(store, missing[start : start + BATCH], collection, model))
             result.update({(name, blob): parsed for blob, parsed in fresh.items()})
             if cache is not None:
-                cache.save_parsed(fingerprint, fresh)
+                cache.save_parsed(fingerprint, _lasting(fresh))
             if progress is not None:
                 progress(len(result), total)
     return result
@@ -184,12 +190,21 @@ def _parse_blobs(
         if source is None:
             problem = Finding(
                 message="the file's content is missing from the repository or damaged",
-                rule="broken-object",
+                rule=BROKEN_OBJECT,
                 hint=f"restore the Git object {blob}: fetch it again, or see 'git fsck'",
             )
             yield blob, Parsed(fields={}, findings=(problem,))
         else:
             yield blob, pooled(parse_entry(source, collection, zone, locales))
+
+
+def _lasting(parsed: Mapping[BlobId, Parsed]) -> dict[str, Parsed]:
+    """What may be cached: a damaged object may be whole again tomorrow."""
+    return {
+        blob: value
+        for blob, value in parsed.items()
+        if not (value.findings and value.findings[0].rule == BROKEN_OBJECT)
+    }
 
 
 def _admit(

@@ -1,0 +1,395 @@
+"""Request parameters: from the text of a query string to what a list, a detail or a search wants.
+
+One documented spelling each, well-known aliases accepted; whatever is unknown or of the wrong type is refused and the nearest valid name
+given. The command line reads the same parameters.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from cms.catalog import EVERY_LOCALE, Catalog, LocaleChain
+from cms.errors import CollectionNotFound, InvalidQuery
+from cms.filters import FilterReader
+from cms.model import ContentModel
+from cms.present import BODY_FORMATS, DEPTH_LIMIT, FORMATS, Shape, check_tree, read_tree
+from cms.query import Facet, Query, read_facet, read_sort
+from cms.schema import Collection
+from cms.settings import nearest
+
+ALIASES = {
+    "q": "search",
+    "order": "sort",
+    "per_page": "limit",
+    "perPage": "limit",
+    "pageSize": "limit",
+    "page_size": "limit",
+    "skip": "offset",
+    "select": "fields",
+    "populate": "include",
+    "formats": "format",
+    "filters": "filter",
+}
+LIST_PARAMETERS = (
+    "filter",
+    "search",
+    "sort",
+    "limit",
+    "page",
+    "offset",
+    "fields",
+    "include",
+    "depth",
+    "format",
+    "locale",
+    "fallback",
+    "facet",
+    "facet.limit",
+    "highlight",
+)
+DETAIL_PARAMETERS = ("fields", "include", "depth", "format", "locale", "fallback")
+SEARCH_PARAMETERS = (*LIST_PARAMETERS, "collection")
+LIMIT_DEFAULT, LIMIT_MOST = 20, 100
+FACET_LIMIT_DEFAULT, FACET_LIMIT_MOST = 20, 1000
+FACETS_MOST = 10
+QUERY_BYTES_MOST = 8192
+PARAMETERS_MOST = 100
+OFFSET_MOST = 10_000_000
+NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
+
+Pairs = Sequence[tuple[str, str]]
+
+
+@dataclass(slots=True)
+class Parameters:
+    """The parameters of one request by their documented names; ``filter`` as the nested mapping that its brackets spell."""
+
+    single: dict[str, list[str]] = field(default_factory=dict)
+    where: dict[str, Any] = field(default_factory=dict)
+
+    def one(self, name: str) -> str | None:
+        """The value of a parameter that may be given once."""
+        values = self.single.get(name)
+        if values is None:
+            return None
+        if len(values) > 1:
+            raise InvalidQuery(f"{name!r} is given {len(values)} times; once is enough", parameter=name)
+        return values[0]
+
+    def words(self, name: str) -> list[str]:
+        """A comma-separated list, which may also be given in several parameters."""
+        return [word.strip() for value in self.single.get(name, ()) for word in value.split(",") if word.strip()]
+
+
+def split_query(raw: bytes) -> list[tuple[str, str]]:
+    """The names and values in a raw query string.
+
+    Raises:
+        InvalidQuery: too long, too many parameters, or text that is not UTF-8.
+    """
+    if len(raw) > QUERY_BYTES_MOST:
+        raise InvalidQuery(f"the query string is longer than {QUERY_BYTES_MOST} bytes")
+    pairs = []
+    for part in raw.split(b"&"):
+        if part:
+            name, _, value = part.partition(b"=")
+            try:
+                pairs.append((_decoded(name), _decoded(value)))
+            except UnicodeDecodeError as error:
+                raise InvalidQuery("the query string is not percent-encoded UTF-8") from error
+    if len(pairs) > PARAMETERS_MOST:
+        raise InvalidQuery(f"a request may have {PARAMETERS_MOST} parameters at most")
+    return pairs
+
+
+def _decoded(part: bytes) -> str:
+    return unquote_to_bytes(part.replace(b"+", b" ")).decode("utf-8")
+
+
+def read_parameters(pairs: Pairs, allowed: Iterable[str]) -> Parameters:
+    """Sort *pairs* by name, aliases resolved.
+
+    Raises:
+        InvalidQuery: a name that is not in *allowed*.
+    """
+    known = tuple(allowed)
+    parameters = Parameters()
+    for name, value in pairs:
+        matched = NAME.fullmatch(name)
+        head = matched[1] if matched else name
+        head = ALIASES.get(head, head)
+        brackets = re.findall(r"\[([^\[\]]*)\]", matched[2]) if matched else []
+        if head not in known or matched is None:
+            hint = nearest(head, [*known, *(alias for alias, meant in ALIASES.items() if meant in known)])
+            raise InvalidQuery(
+                f"the parameter {name!r} is not known{hint}",
+                parameter=name,
+                nearest=hint.partition("mean ")[2].strip("'?") or None,
+            )
+        if head == "filter":
+            _add_condition(parameters.where, brackets, name, value)
+        elif brackets and any(part and not part.isdigit() for part in brackets):
+            raise InvalidQuery(f"{name!r}: {head} takes no names in brackets", parameter=name)
+        else:
+            parameters.single.setdefault(head, []).append(value)
+    return parameters
+
+
+def _add_condition(tree: dict[str, Any], brackets: Sequence[str], name: str, value: str) -> None:
+    if not brackets:
+        raise InvalidQuery("filter needs a field in brackets: filter[category]=helse", parameter=name)
+    level = tree
+    for part in brackets[:-1]:
+        inner = level.setdefault(part, {})
+        if not isinstance(inner, dict):
+            inner = level[part] = {"eq": inner}
+        level = inner
+    last = brackets[-1]
+    values = level.get(last)
+    if isinstance(values, dict):
+        values.setdefault("eq", []).append(value)
+    else:
+        level[last] = [*(values or []), value]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListRequest:
+    """What a list or a search wants.
+
+    Attributes:
+        text: full text to search for; empty: none.
+        by_relevance: no order was asked for, so a search answers with the best first.
+        page: the page's number when it was asked for by number.
+    """
+
+    queries: tuple[Query, ...]
+    shape: Shape
+    text: str = ""
+    by_relevance: bool = False
+    page: int | None = None
+    highlight: bool = False
+
+
+def find_collection(model: ContentModel, name: str) -> Collection:
+    """The collection of that name.
+
+    Raises:
+        CollectionNotFound: names the nearest one.
+    """
+    collection = model.collections.get(name)
+    if collection is None:
+        hint = nearest(name, model.collections)
+        raise CollectionNotFound(f"there is no collection {name!r}{hint}", collection=name)
+    return collection
+
+
+def read_list_request(pairs: Pairs, catalog: Catalog, collection: Collection) -> ListRequest:
+    """The parameters of ``GET /entries/{collection}``.
+
+    Raises:
+        InvalidQuery: naming the parameter.
+    """
+    parameters = read_parameters(pairs, LIST_PARAMETERS)
+    text = (parameters.one("search") or "").strip()
+    return _read(parameters, catalog, [collection], text)
+
+
+def read_search_request(pairs: Pairs, catalog: Catalog) -> ListRequest:
+    """The parameters of ``GET /search``: a filter, a facet or a sort applies to the collections that have such a field.
+
+    Raises:
+        InvalidQuery: naming the parameter; ``q`` is required.
+    """
+    parameters = read_parameters(pairs, SEARCH_PARAMETERS)
+    text = parameters.one("search")
+    if text is None:
+        raise InvalidQuery("q is required: the words to search for", parameter="q")
+    names = parameters.words("collection")
+    collections = [find_collection_parameter(catalog.model, name) for name in names] or list(
+        catalog.model.collections.values()
+    )
+    return _read(parameters, catalog, collections, text.strip())
+
+
+def find_collection_parameter(model: ContentModel, name: str) -> Collection:
+    """As :func:`find_collection`, for a name in a parameter.
+
+    Raises:
+        InvalidQuery: names the nearest collection.
+    """
+    try:
+        return find_collection(model, name)
+    except CollectionNotFound as error:
+        raise InvalidQuery(str(error), parameter="collection") from error
+
+
+def _read(parameters: Parameters, catalog: Catalog, collections: Sequence[Collection], text: str) -> ListRequest:
+    model = catalog.model
+    chain = read_chain(parameters, catalog)
+    limit, offset, page = _read_page(parameters)
+    facet_names = list(dict.fromkeys(parameters.words("facet")))
+    if len(facet_names) > FACETS_MOST:
+        raise InvalidQuery(f"at most {FACETS_MOST} facets can be counted at once", parameter="facet")
+    sort = parameters.one("sort") or ""
+    common: dict[str, Any] = {"chain": chain, "limit": limit, "offset": offset}
+    common["facet_limit"] = _number(parameters, "facet.limit", FACET_LIMIT_DEFAULT, 1, FACET_LIMIT_MOST)
+    queries: list[Query] = []
+    problem: InvalidQuery | None = None
+    for collection in collections:
+        try:
+            where = FilterReader(model, collection).read(parameters.where)
+            spec = read_sort(model, collection, sort)
+        except InvalidQuery as error:
+            problem = problem or error
+            continue
+        queries.append(Query(collection=collection, where=where, sort=spec, facets=(), **common))
+    if not queries and problem is not None:
+        raise problem
+    queries = _with_facets(model, queries, facet_names)
+    if sort and len(queries) > 1:
+        raise InvalidQuery("sort works within one collection: add collection=…", parameter="sort")
+    return ListRequest(
+        queries=tuple(queries),
+        shape=read_shape(parameters, model, [query.collection for query in queries], default_formats=()),
+        text=text,
+        by_relevance=bool(text) and not sort,
+        page=page,
+        highlight=_flag(parameters, "highlight"),
+    )
+
+
+def _with_facets(model: ContentModel, queries: Sequence[Query], names: Sequence[str]) -> list[Query]:
+    found: dict[str, list[Facet]] = {query.collection.name: [] for query in queries}
+    for name in names:
+        problem: InvalidQuery | None = None
+        for query in queries:
+            try:
+                found[query.collection.name].append(read_facet(model, query.collection, name))
+            except InvalidQuery as error:
+                problem = problem or error
+        if problem is not None and not any(facet.name == name for facets in found.values() for facet in facets):
+            raise problem
+    return [replace(query, facets=tuple(found[query.collection.name])) for query in queries]
+
+
+def _read_page(parameters: Parameters) -> tuple[int, int, int | None]:
+    limit = _number(parameters, "limit", LIMIT_DEFAULT, 0, LIMIT_MOST)
+    if "page" in parameters.single and "offset" in parameters.single:
+        raise InvalidQuery("give page or offset, not both", parameter="offset")
+    if "offset" in parameters.single:
+        return limit, _number(parameters, "offset", 0, 0, OFFSET_MOST), None
+    page = _number(parameters, "page", 1, 1, OFFSET_MOST)
+    return limit, (page - 1) * limit, page
+
+
+def _number(parameters: Parameters, name: str, default: int, least: int, most: int) -> int:
+    text = parameters.one(name)
+    if text is None:
+        return default
+    if not re.fullmatch(r"\d{1,9}", text) or not least <= int(text) <= most:
+        raise InvalidQuery(f"{name}: {text[:40]!r} is not a whole number from {least} to {most}", parameter=name)
+    return int(text)
+
+
+def _flag(parameters: Parameters, name: str) -> bool:
+    text = parameters.one(name)
+    if text is None or text in ("false", "0", "no"):
+        return False
+    if text in ("true", "1", "yes", ""):
+        return True
+    raise InvalidQuery(f"{name}: {text[:40]!r} is not true or false", parameter=name)
+
+
+def read_chain(parameters: Parameters, catalog: Catalog) -> LocaleChain:
+    """The locales wanted, in order: ``locale`` and its ``fallback``; without either the site's default, then whatever there is.
+
+    Raises:
+        InvalidQuery: a locale that the site does not have.
+    """
+    locale = parameters.one("locale")
+    fallback = parameters.words("fallback")
+    known = catalog.model.locales
+    if locale == "*":
+        if fallback:
+            raise InvalidQuery("locale=* takes no fallback", parameter="fallback")
+        return EVERY_LOCALE
+    for name, value in [("locale", locale), *(("fallback", part) for part in fallback)]:
+        if value is not None and value not in known:
+            raise InvalidQuery(
+                f"{name}: {value!r} is not one of the site's locales: {', '.join(known)}, or *", parameter=name
+            )
+    if locale is None and not fallback:
+        return catalog.default_chain
+    return tuple(dict.fromkeys([*([locale] if locale is not None else [catalog.default_chain[0]]), *fallback]))
+
+
+def read_detail_request(pairs: Pairs, catalog: Catalog, collection: Collection) -> tuple[LocaleChain, Shape]:
+    """The parameters of ``GET /entries/{collection}/{slug}``.
+
+    Raises:
+        InvalidQuery: naming the parameter.
+    """
+    parameters = read_parameters(pairs, DETAIL_PARAMETERS)
+    chain = read_chain(parameters, catalog)
+    if chain == EVERY_LOCALE:
+        raise InvalidQuery("one entry has one locale; its translations are listed in it", parameter="locale")
+    return chain, read_shape(parameters, catalog.model, [collection], default_formats=("html",))
+
+
+def read_shape(
+    parameters: Parameters, model: ContentModel, collections: Sequence[Collection], *, default_formats: tuple[str, ...]
+) -> Shape:
+    """``fields``, ``include``, ``depth`` and ``format``.
+
+    Raises:
+        InvalidQuery: a name that none of *collections* has.
+    """
+    names = parameters.words("fields")
+    only = read_tree([name for name in names if not name.startswith("-")])
+    without = frozenset(name[1:] for name in names if name.startswith("-"))
+    include = read_tree(parameters.words("include"))
+    _check_any(collections, lambda collection: check_tree(only, collection, model.collections, "fields"))
+    _check_any(
+        collections,
+        lambda collection: check_tree({name: {} for name in without}, collection, model.collections, "fields"),
+    )
+    _check_any(collections, lambda collection: check_tree(include, collection, model.collections, "include"))
+    formats = tuple(dict.fromkeys(parameters.words("format")))
+    for name in formats:
+        if name not in FORMATS:
+            hint = nearest(name, list(FORMATS))
+            raise InvalidQuery(f"format: {name!r} is not one of {', '.join(FORMATS)}{hint}", parameter="format")
+    if not formats:
+        formats = default_formats or (("html",) if "body" in only else ())
+    if only:
+        wants_body = "body" in only
+        formats = tuple(
+            name for name in formats if (name in BODY_FORMATS and wants_body) or (name == "toc" and "toc" in only)
+        )
+        formats += ("toc",) if "toc" in only and "toc" not in formats else ()
+    if "body" in without:
+        formats = tuple(name for name in formats if name not in BODY_FORMATS)
+    depth = _number(parameters, "depth", 1 if include else 0, 0, DEPTH_LIMIT)
+    if _height(include) > DEPTH_LIMIT:
+        raise InvalidQuery(f"include follows at most {DEPTH_LIMIT} references in a row", parameter="include")
+    return Shape(only=only, without=without, include=include, depth=0 if include else depth, formats=formats)
+
+
+def _check_any(collections: Sequence[Collection], check: Callable[[Collection], None]) -> None:
+    """Accept what at least one of the collections accepts."""
+    problem: InvalidQuery | None = None
+    for collection in collections:
+        try:
+            check(collection)
+        except InvalidQuery as error:
+            problem = problem or error
+        else:
+            return
+    if problem is not None:
+        raise problem
+
+
+def _height(tree: Mapping[str, Any]) -> int:
+    return 1 + max(map(_height, tree.values())) if tree else 0

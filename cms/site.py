@@ -1,0 +1,290 @@
+"""The site: one repository being served. Builds all parts and holds the current catalog.
+
+The current catalog is replaced as a whole, under a lock, when the published ref has moved or when an embargo ends; whoever holds the old
+one finishes with it. What goes wrong on the way is kept in :attr:`Site.trouble`, and the last good catalog stays.
+"""
+
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+
+import structlog
+
+from cms.bodies import Bodies
+from cms.cache import DerivedCache
+from cms.catalog import Catalog
+from cms.errors import CMSError, InvalidContent, RefNotFound, RepositoryProblem, SearchUnavailable
+from cms.finding import Finding
+from cms.model import ContentModel, read_model, with_branch
+from cms.refs import CommitId, branch_ref, is_commit_id, short_name, tag_ref
+from cms.searching import Searcher
+from cms.settings import SCHEMAS_FOLDER, SETTINGS_FILE, Environment
+from cms.snapshot import Progress, Snapshot, advance_snapshot, build_snapshot
+from cms.store import Store
+
+PRIVATE_FOLDER = "branchpress"
+FALLBACK_BRANCHES = ("main", "master", "trunk")
+
+InferModel = Callable[[Store, CommitId, str], ContentModel]
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """Why the newest state of the branch is not what is served."""
+
+    message: str
+    findings: tuple[Finding, ...] = ()
+
+
+class Site:
+    """A repository, its published ref, and what is visible of it now."""
+
+    def __init__(self, store: Store, ref: str, cache_folder: Path, infer: InferModel) -> None:
+        """Use :meth:`open`."""
+        self.store = store
+        self.ref = ref
+        self.cache_folder = cache_folder
+        self.bodies = Bodies(store)
+        self.trouble: Trouble | None = None
+        self._infer = infer
+        self._cache = DerivedCache(cache_folder)
+        self._watch = store.watch(ref)
+        self._catalog: Catalog | None = None
+        self._searcher: Searcher | None = None
+        self._refused: CommitId | None = None
+        self._lock = Lock()
+
+    @classmethod
+    def open(
+        cls, path: Path, *, infer: InferModel, environment: Environment | None = None, progress: Progress | None = None
+    ) -> "Site":
+        """Open the repository at *path* and read it.
+
+        Args:
+            infer: makes a content model for a repository that has none written down.
+            environment: what the process was told from outside.
+            progress: called with (files read, files in all) during the first read.
+
+        Raises:
+            RepositoryProblem: no repository that can be read.
+            InvalidSettings: ``cms.toml`` is wrong.
+        """
+        store = Store.open(path)
+        ref = published_ref(store, environment.branch if environment else "")
+        site = cls(store, ref, cache_folder(store, ref), infer)
+        site.load(time.time(), progress=progress)
+        return site
+
+    @property
+    def catalog(self) -> Catalog:
+        """The current catalog.
+
+        Raises:
+            RepositoryProblem: the branch has no commit yet.
+        """
+        if self._catalog is None:
+            raise RepositoryProblem(
+                self.trouble.message if self.trouble else f"the branch {short_name(self.ref)} has no commit yet",
+                hint="commit something; it is served with the next request",
+            )
+        return self._catalog
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to serve yet."""
+        return self._catalog is None
+
+    def is_stale(self, now: float) -> bool:
+        """Whether the ref moved or time passed a moment at which something appears or disappears. Takes microseconds."""
+        catalog = self._catalog
+        commit = self._watch.current()
+        if catalog is None:
+            return commit is not None and commit != self._refused
+        if commit != catalog.snapshot.commit.id and commit != self._refused:
+            return True
+        return now >= catalog.valid_until
+
+    def load(self, now: float, *, progress: Progress | None = None) -> None:
+        """Read the current state for the first time; errors are raised."""
+        with self._lock:
+            commit = self._watch.current()
+            if commit is None:
+                self.trouble = Trouble(message=f"the branch {short_name(self.ref)} has no commit yet")
+                return
+            self._catalog = Catalog(self._build(commit, progress), now)
+            self.trouble = None
+
+    def refresh(self, now: float) -> None:
+        """Bring the current catalog up to date. Never raises for what is in the repository: see :attr:`trouble`."""
+        with self._lock:
+            if not self.is_stale(now):
+                return
+            try:
+                self._refresh(now)
+            except CMSError as error:
+                self.trouble = Trouble(message=str(error), findings=error.facts.get("findings", ()))
+                log.warning("site.not_advanced", ref=self.ref, reason=str(error))
+
+    def _refresh(self, now: float) -> None:
+        commit = self._watch.current()
+        catalog = self._catalog
+        if commit is None:
+            self._refused = commit
+            raise RefNotFound(f"{short_name(self.ref)} is gone; the last state that was read is served", ref=self.ref)
+        if catalog is None:
+            self._refused = commit
+            self._catalog = Catalog(self._build(commit, None), now)
+        elif commit == catalog.snapshot.commit.id or commit == self._refused:
+            self._catalog = catalog.advance(catalog.snapshot, now)
+            return
+        else:
+            self._refused = commit
+            self._catalog = catalog.advance(self._next_snapshot(catalog.snapshot, commit), now)
+        self._refused = None
+        self.trouble = None
+        log.info("site.advanced", ref=self.ref, commit=commit)
+
+    def _next_snapshot(self, old: Snapshot, commit: CommitId) -> Snapshot:
+        """The snapshot of *commit*: advanced when the content model is the same and history went forward."""
+        known = old.commit.id
+        if self.store.resolve(known) is None:
+            return self._build(commit, None, old.model)
+        same_model = not self.store.diff(known, commit, prefixes=(SETTINGS_FILE, SCHEMAS_FOLDER))
+        if same_model and old.model.is_inferred:
+            same_model = self._fits_inferred(old.model, known, commit)
+        if not same_model or self.store.commits_between(commit, known, limit=0) is None:
+            return self._build(commit, None, old.model)
+        return advance_snapshot(old, self.store, commit, cache=self._cache, ref=self.ref)
+
+    def _fits_inferred(self, model: ContentModel, old: CommitId, new: CommitId) -> bool:
+        """Whether no new content file lies outside of what was inferred."""
+        return all(
+            change.new is None or change.old is not None or not change.path.endswith(".md") or model.place(change.path)
+            for change in self.store.diff(old, new)
+        )
+
+    def _build(self, commit: CommitId, progress: Progress | None, old: ContentModel | None = None) -> Snapshot:
+        model = read_model(self.store, commit)
+        if model is None:
+            model = self._infer(self.store, commit, short_name(self.ref))
+        model = with_branch(model, short_name(self.ref))
+        if old is not None and model.findings and not old.findings:
+            raise InvalidContent(
+                f"the content model at {commit[:7]} is not valid, so the last good state is served: {model.findings[0]}",
+                findings=model.findings,
+            )
+        snapshot = build_snapshot(self.store, commit, model, cache=self._cache, ref=self.ref, progress=progress)
+        self._cache.prune(model.parse_fingerprint(collection) for collection in model.collections.values())
+        self._searcher = None
+        return snapshot
+
+    @property
+    def searcher(self) -> Searcher:
+        """The full-text index.
+
+        Raises:
+            SearchUnavailable: its folder cannot be used.
+        """
+        searcher = self._searcher
+        if searcher is None:
+            try:
+                self.cache_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                searcher = Searcher(self.cache_folder / "index", self.store, self.catalog.model)
+            except OSError as error:
+                raise SearchUnavailable(f"the folder of the search index cannot be used: {error}") from error
+            self._searcher = searcher
+        return searcher
+
+    def findings(self) -> list[Finding]:
+        """Everything wrong or odd in what is served, errors first."""
+        if self._catalog is None:
+            return []
+        snapshot = self._catalog.snapshot
+        found = [*snapshot.model.findings]
+        for findings in snapshot.findings.values():
+            found += findings
+        return sorted(found, key=lambda finding: (finding.severity, finding.path, finding.line))
+
+    def close(self) -> None:
+        """Keep what makes the next start fast, and let go of files."""
+        catalog = self._catalog
+        if catalog is not None:
+            history = catalog.snapshot.history
+            self._cache.save_history(self.ref, history.commit, history.to_bytes())
+        if self._searcher is not None:
+            self._searcher.close()
+
+
+def published_ref(store: Store, branch: str) -> str:
+    """The full name of the published ref: *branch*, or what ``cms.toml`` says, or the branch that HEAD names.
+
+    In a clone that is detached (as continuous integration makes them) the remote's branch or HEAD itself stands in.
+
+    Raises:
+        RefNotFound: *branch* was asked for and is not there.
+    """
+    head = store.head_ref()
+    wanted = branch
+    if not wanted:
+        commit = store.resolve("HEAD")
+        model = read_model(store, commit) if commit is not None else None
+        wanted = model.settings.site.branch if model is not None else ""
+    if wanted:
+        for ref in (branch_ref(wanted), f"refs/remotes/origin/{wanted}"):
+            if store.resolve(ref) is not None:
+                return ref
+        if branch:
+            raise RefNotFound(f"there is no branch {branch!r} in this repository", ref=branch)
+    if head is None:
+        return "HEAD"
+    if store.resolve(head) is None:
+        branches = store.refs("refs/heads/")
+        for name in FALLBACK_BRANCHES:
+            if branch_ref(name) in branches:
+                return branch_ref(name)
+        if len(branches) == 1:
+            return next(iter(branches))
+    return head
+
+
+def resolve_name(store: Store, name: str) -> CommitId:
+    """The commit that a person means by *name*: a branch, a tag, a full ref name or a full commit id.
+
+    Raises:
+        RefNotFound: there is none.
+    """
+    candidates = [name] if is_commit_id(name) or name == "HEAD" or name.startswith("refs/") else []
+    try:
+        candidates = candidates or [branch_ref(name), tag_ref(name), f"refs/remotes/{name}"]
+    except ValueError:
+        candidates = []
+    for candidate in candidates:
+        commit = store.resolve(candidate)
+        if commit is not None:
+            return commit
+    raise RefNotFound(f"there is no branch, tag or full commit id {name!r} in this repository", ref=name)
+
+
+def cache_folder(store: Store, ref: str) -> Path:
+    """Where derived data of the repository goes: as ``cms.toml`` says in a site's work tree, else inside the Git folder.
+
+    A folder that cannot be written is replaced by a temporary one: serving works, only the next start is slow.
+    """
+    commit = store.resolve(ref)
+    model = read_model(store, commit) if commit is not None else None
+    if model is not None and store.work_tree is not None and (store.work_tree / SETTINGS_FILE).exists():
+        folder = store.work_tree / model.settings.server.cache
+    else:
+        folder = store.git_dir / PRIVATE_FOLDER
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        fallback = Path(tempfile.mkdtemp(prefix="branchpress-"))
+        log.warning("cache.elsewhere", folder=str(folder), reason=str(error), instead=str(fallback))
+        return fallback
