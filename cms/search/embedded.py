@@ -6,6 +6,7 @@ then refuse (``SearchUnavailable``) until ``reset``, and never answer wrongly.
 """
 
 import contextlib
+import errno
 import logging
 import threading
 import time
@@ -24,6 +25,7 @@ _BATCH_DOCUMENTS = 5_000
 _REPORT_EVERY = 50
 _ATTEMPTS = 8
 _RETRY_SECONDS = 5
+_PASSING = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EACCES, errno.EPERM})  # says nothing of the files
 
 _log = logging.getLogger(__name__)
 
@@ -39,11 +41,15 @@ class Generation:
         self._idle: list[list[whoosh.Reader]] = []
         self._closed = False
         readers = contents.open()
-        self.segments = [
-            known.get(file) or whoosh.Segment(reader, file)
-            for file, reader in zip(contents.files, readers, strict=True)
-        ]
         self._idle.append(readers)
+        try:
+            self.segments = [
+                known.get(file) or whoosh.Segment(reader, file)
+                for file, reader in zip(contents.files, readers, strict=True)
+            ]
+        except BaseException:
+            self.close()
+            raise
         self.deleted = contents.deleted()
         self.bases = [sum(segment.count for segment in self.segments[:n]) for n in range(len(self.segments))]
 
@@ -259,14 +265,13 @@ class EmbeddedEngine:
 
     def reset(self) -> None:
         with self._writing():
-            manifest = generations.read_manifest(self._folder)
-            if manifest is not None and manifest.stamp == self._stamp and manifest.generation != self._broken:
-                current = self._current
-                if current is None or current.name != manifest.generation:
-                    with contextlib.suppress(SearchUnavailable):
-                        self._latest()
-                        return  # another process was faster
+            if self._broken is not None:
+                with contextlib.suppress(SearchUnavailable):
+                    self._latest()
+                    self._broken = None
+                    return  # another process has begun anew meanwhile
             self._begin()
+            self._broken = None
         self._latest()
 
     def ensure(self) -> None:
@@ -331,6 +336,9 @@ class EmbeddedEngine:
         return whoosh.latest_contents(self._folder / generation.name) != generation.number
 
     def _mark_broken(self, name: str, error: Exception) -> None:
+        if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _PASSING):
+            _log.warning("the search index %s cannot be read now: %r", name, error)
+            return
         _log.warning("the search index %s is damaged: %r", name, error)
         self._broken = name
 

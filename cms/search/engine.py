@@ -89,7 +89,10 @@ class Engine(Protocol):
         """The title, and the place in the text that fits the query best (else its beginning)."""
 
     def reset(self) -> None:
-        """Begin anew with an empty index beside the old one, for this and every other process."""
+        """Begin anew with an empty index beside the old one, for this and every other process.
+
+        After damage it keeps what another process has begun meanwhile; so look at ``ids`` before filling it.
+        """
 
     def close(self) -> None:
         """Let go of files. The engine is not used afterwards."""

@@ -164,7 +164,7 @@ class Verified:
                 return True
             if facts.st_size != expected[0] or sum_of(self.folder / name) != expected:
                 return False
-        except OSError:
+        except FileNotFoundError:
             return False
         self._known[name] = seen
         return True
