@@ -24,9 +24,10 @@ from cms.adopt.inference import (
     is_name,
     required_fields,
 )
-from cms.adopt.languages import elect, is_norwegian, vote
+from cms.adopt.languages import COMMON, elect, is_norwegian, vote
 from cms.adopt.layout import Layout, Plan, lay_out
 from cms.adopt.leftout import is_markdown
+from cms.adopt.shapes import dated_day
 from cms.adopt.tally import Tally, tally_documents
 from cms.adopt.words import humanize, label_of
 from cms.entry import RESERVED
@@ -157,17 +158,28 @@ def _locales(
 ) -> tuple[str, list[str]]:
     """(default locale, all locales, the default first)."""
     counts = Counter(layout.locales)
-    unnamed = [path for plan in layout.plans for path, found in plan.matches.items() if found.locale is None]
-    default = hints.default_locale
-    if not default and unnamed and len(unnamed) >= max(counts.values(), default=0):
-        default = elect(votes.get(path) for path in unnamed) or ""
-    if not default and counts and max(counts.values()):
-        default = min(counts, key=lambda locale: (-counts[locale], locale != "en", locale))
-    default = default or elect(votes.values()) or "en"
+    matches = [(plan.name, path, found) for plan in layout.plans for path, found in plan.matches.items()]
+    named = {(name, found.slug, found.locale) for name, _, found in matches if found.locale}
+    unnamed = [(name, path, found.slug) for name, path, found in matches if not found.locale]
+    spoken = elect(votes.get(path) for _, path, _ in unnamed) or elect(votes.values()) or _spelled(votes)
+    largest = (
+        min(counts, key=lambda locale: (-counts[locale], locale != "en", locale)) if any(counts.values()) else None
+    )
+    many_named = len(named) > len(unnamed)
+    guesses = [hints.default_locale, largest if many_named else spoken, spoken, largest, "en", "nb", *sorted(COMMON)]
+    default = next(
+        (guess for guess in guesses if guess and not any((name, slug, guess) in named for name, _, slug in unnamed)),
+        "en",
+    )
     written = {value for document in parsed.values() if isinstance(value := document.values.get("locale"), str)}
-    named = [locale for locale in sorted(written) if _is_tag(locale)]
+    fields = [locale for locale in sorted(written) if _is_tag(locale)]
     order = sorted(counts, key=lambda locale: (-counts[locale], locale))
-    return default, list(dict.fromkeys([default, *order, *named]))
+    return default, list(dict.fromkeys([default, *order, *fields]))
+
+
+def _spelled(paths: Iterable[str]) -> str | None:
+    """Norwegian, when a file name is spelled so and no text is long enough to tell."""
+    return "nb" if any(letter in path.casefold() for path in paths for letter in "æøå") else None
 
 
 def _is_tag(text: str) -> bool:
@@ -204,7 +216,7 @@ def _schema(plan: Plan, parsed: Mapping[str, Document], around: Surroundings, hi
     guesses = {name: infer_field(name, tally, around) for name, tally in fields.items()}
     properties = {name: guess.schema for name, guess in guesses.items()}
     title = find_title(fields, around.files, around.slugs[plan.name])
-    is_dated_by_path = any(found.day is not None for found in plan.matches.values())
+    is_dated_by_path = any(found.day is not None or dated_day(path) for path, found in plan.matches.items())
     date = find_date(fields, properties, files=len(plan.matches) + 1 if is_dated_by_path else around.files)
     required = required_fields(fields, around.files)
     root: dict[str, Any] = {
@@ -235,7 +247,7 @@ def _schema(plan: Plan, parsed: Mapping[str, Document], around: Surroundings, hi
 
 
 def _sort(fields: Mapping[str, Tally], plan: Plan, files: int, *, title: str | None, date: str | None) -> str:
-    dated_paths = sum(found.day is not None for found in plan.matches.values())
+    dated_paths = sum(dated_day(path) is not None or found.day is not None for path, found in plan.matches.items())
     is_journal = dated_paths * 2 > len(plan.matches) or (date is not None and fields[date].filled * 2 > files)
     if is_journal:
         return "-published_at"

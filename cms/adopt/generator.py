@@ -105,7 +105,7 @@ def _read_config(generator: str, path: str, source: str) -> Hints | None:
     ]
     locales = tuple(dict.fromkeys(tag for tag in map(_tag, named) if tag))
     if not isinstance(languages, dict | list):
-        locales = locales[:1]
+        locales = tuple(tag if tag.startswith(("pt", "zh")) else tag.partition("-")[0] for tag in locales[:1])
     elif len(locales) > 1 and "-" in locales[0] and locales[0].partition("-")[0] in locales:
         locales = tuple(tag for tag in locales if tag != locales[0])
     book = values.get("book")
@@ -142,9 +142,20 @@ def _read_script(generator: str, root: str, source: str) -> Hints:
     )
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML whose private tags (``!ENV``, ``!!python/name:...`` of MkDocs) stand for nothing."""
+
+
+def _ignore(loader: yaml.Loader | yaml.SafeLoader, tag: str, node: yaml.Node) -> None:
+    del loader, tag, node
+
+
+_Loader.add_multi_constructor("", _ignore)
+
+
 def _load(path: str, source: str) -> Mapping[str, Any]:
     try:
-        values = tomllib.loads(source) if path.endswith(".toml") else yaml.safe_load(source)
+        values = tomllib.loads(source) if path.endswith(".toml") else yaml.load(source, _Loader)  # noqa: S506
     except (tomllib.TOMLDecodeError, yaml.YAMLError, ValueError, RecursionError):
         return {}
     return values if isinstance(values, dict) else {}

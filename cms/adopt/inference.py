@@ -104,10 +104,9 @@ def required_fields(fields: Mapping[str, Tally], files: int) -> list[str]:
 
 def find_title(fields: Mapping[str, Tally], files: int, slugs: Collection[str]) -> str | None:
     """The field that names an entry: one that most files fill, and that says more than their slug."""
-    found = next(
-        (name for name in TITLES if name in fields and fields[name].filled * 2 >= files and _is_text(fields[name])),
-        None,
-    )
+    known = [name for name in TITLES if name in fields and _is_text(fields[name])]
+    telling = [name for name in known if name != "name" or not set(fields[name].texts) <= set(slugs)]
+    return next((name for name in telling if fields[name].filled * 2 >= files), known[0] if known else None)
 
 
 def find_date(fields: Mapping[str, Tally], schemas: Mapping[str, Mapping[str, Any]], files: int) -> str | None:
@@ -203,7 +202,7 @@ def _format(name: str, tally: Tally) -> str:
     texts = tally.texts
     if not texts and not tally.numbers:
         return ""
-    if name not in TITLES and _date_share(tally) == 1:
+    if name not in TITLES and name.rpartition("_")[2].casefold() not in TEXTUAL and _date_share(tally) == 1:
         return "date" if all(map(is_date_only, (*texts, *tally.numbers))) else "date-time"
     if texts and not tally.numbers and all(map(EMAIL.fullmatch, texts)):
         return "email"

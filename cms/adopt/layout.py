@@ -14,7 +14,7 @@ from statistics import median
 from cms.adopt.generator import Hints
 from cms.adopt.languages import COMMON, is_locale
 from cms.adopt.leftout import MARKDOWN, find_reason
-from cms.adopt.shapes import INDEXES, Item, dated_day, general_pattern, patterns_of
+from cms.adopt.shapes import INDEXES, Item, dated_day, patterns_of, without_days
 from cms.adopt.words import humanize
 from cms.paths import PathMatch, PathPattern, compile_pattern
 
@@ -177,8 +177,7 @@ def _drop_dates_that_collide(draft: Draft, locales: Collection[str]) -> None:
     if any("{date}" in pattern or "{day}" in pattern or "/*/" in pattern for pattern in draft.patterns) and _collide(
         draft, locales
     ):
-        kept = [general_pattern(pattern) for pattern in draft.patterns]
-        draft.patterns = list(dict.fromkeys(kept))
+        draft.patterns = without_days(draft.patterns)
 
 
 def _collide(draft: Draft, locales: Collection[str]) -> bool:
@@ -235,7 +234,7 @@ class Planner:
             dated = sum(path in self.dated or dated_day(rel) is not None for rel, path in direct)
             name = "posts" if prefix and dated * 2 > len(direct) else "pages"
             alone = bool(prefix) and not groups
-            patterns = patterns_of(prefix, direct, self.locales, folders="**" if alone else "bundles")
+            patterns = patterns_of(prefix, direct, self.locales, is_shared=not alone)
             drafts.append(Draft(name, humanize(name), patterns, direct))
         return drafts
 
@@ -248,13 +247,15 @@ class Planner:
         split = [
             seg for seg, group in groups.items() if flat and not seg.isdigit() and _count_dated(group) >= SPLIT_FROM
         ]
-        if split and _count_dated(direct) >= SPLIT_FROM and len(split) == len(groups):
+        is_split = bool(split) and _count_dated(direct) >= SPLIT_FROM and len(split) == len(groups)
+        if is_split:
             drafts += [self._draft(seg, f"{prefix}{_literal(seg)}/", groups[seg]) for seg in sorted(split)]
             items = direct
-        return [*drafts, self._draft(name, prefix, items)] if items else drafts
+        return [*drafts, self._draft(name, prefix, items, is_shared=is_split)] if items else drafts
 
-    def _draft(self, name: str, prefix: str, items: Sequence[Item]) -> Draft:
-        return Draft(slug_of_name(name), humanize(name), patterns_of(prefix, items, self.locales), list(items))
+    def _draft(self, name: str, prefix: str, items: Sequence[Item], *, is_shared: bool = False) -> Draft:
+        patterns = patterns_of(prefix, items, self.locales, is_shared=is_shared)
+        return Draft(slug_of_name(name), humanize(name), patterns, list(items))
 
     def _localized(self, prefix: str, items: Sequence[Item], plan: PlanBelow) -> tuple[list[Draft], list[Item]]:
         """What stands in folders named for locales, planned as one folder; and the rest."""

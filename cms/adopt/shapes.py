@@ -18,8 +18,13 @@ def dated_day(rel: str) -> date | None:
     return _day(_key(rel.split("/"))[1])
 
 
-def general_pattern(pattern: str) -> str:
-    """*pattern* with the day, and the folders named for a year or a month, as part of the slug."""
+def without_days(patterns: Sequence[str]) -> list[str]:
+    """*patterns* with the day, and the folders named for a year or a month, as part of the slug."""
+    general = list(dict.fromkeys(map(_without_day, patterns)))
+    return [pattern for pattern in general if "**/" in pattern or pattern.replace("{slug}", "**/{slug}") not in general]
+
+
+def _without_day(pattern: str) -> str:
     found = re.search(r"(?:\*/)*(?:\{date\}|\{year\}/)", pattern)
     if found is None:
         return pattern
@@ -28,49 +33,51 @@ def general_pattern(pattern: str) -> str:
     return f"{head}{folders}{tail}"
 
 
-def patterns_of(prefix: str, items: Sequence[Item], locales: Collection[str], *, folders: str = "") -> list[str]:
-    """Patterns that fit all *items*.
+def patterns_of(prefix: str, items: Sequence[Item], locales: Collection[str], *, is_shared: bool = False) -> list[str]:
+    """Patterns that fit all *items*, and what is likely to be put beside them.
 
     Args:
         prefix: the folder, as it stands in a pattern; empty or with a ``/`` behind.
         items: its files.
         locales: the site's locales, for ``index.nb.md``.
-        folders: ``**``: any depth even if no file needs it; ``bundles``: never ``**/``, because the folders below are somebody else's.
+        is_shared: the folders below are collections of their own, so ``**/`` would reach too far.
     """
     shapes = [_dated_shape(rel, locales) for rel, _ in items]
     dated = {shape for shape in shapes if shape}
     count = sum(bool(shape) for shape in shapes)
     patterns: list[str] = []
+    rest = [rel for rel, _ in items]
     if count >= ENOUGH_DATED or count * 10 >= 3 * len(items):
         patterns = sorted(dated, key=lambda shape: ("**" in shape, -shape.count("/"), shape))
         rest = [rel for (rel, _), shape in zip(items, shapes, strict=True) if not shape]
-    else:
-        rest = [rel for rel, _ in items]
     if not rest and not prefix.endswith("_posts/"):
         rest = ["any.md"]  # tomorrow's file may carry no date
-    general = {_general_shape(rel, locales, folders) for rel in rest}
-    if any("**/" in shape for shape in general):
-        general = {shape if "**/" in shape else f"**/{shape}" for shape in general}
-    patterns += sorted(general, key=lambda shape: (-shape.count("/"), shape))
+    if is_shared:
+        general = {_shared_shape(rel) for rel in (*rest, *(["any.md"] if prefix else []))}
+    else:
+        is_flat = all("/" not in rel and _stem(rel, locales) not in INDEXES for rel in rest)
+        may_grow = not prefix.rstrip("/").rpartition("/")[2].startswith("_")
+        general = {f"{'' if is_flat and not may_grow else '**/'}{{slug}}{_extension(rel)}" for rel in rest}
+    patterns += sorted(general, key=lambda shape: (-shape.count("/"), not shape.startswith("_"), shape))
     return [prefix + pattern for pattern in dict.fromkeys(patterns)]
 
 
-def _general_shape(rel: str, locales: Collection[str], folders: str) -> str:
+def _shared_shape(rel: str) -> str:
+    if "/" in rel:
+        return f"{{slug}}/{_file_name(rel)}"
+    return f"_{{slug}}{_extension(rel)}" if rel.startswith("_index.") else f"{{slug}}{_extension(rel)}"
+
+
+def _extension(rel: str) -> str:
     named = MARKDOWN.fullmatch(rel)
-    extension = named["extension"] if named else ".md"
-    if folders == "bundles":
-        return f"{{slug}}/{_file_name(rel)}" if "/" in rel else f"{{slug}}{extension}"
-    is_index = _stem(rel.rpartition("/")[2], locales) in INDEXES
-    return f"**/{{slug}}{extension}" if folders or is_index or "/" in rel else f"{{slug}}{extension}"
+    return named["extension"] if named else ".md"
 
 
 def _dated_shape(rel: str, locales: Collection[str]) -> str:
     """A pattern for a file whose path holds a day; empty when it does not."""
     parents, key = _key(rel.split("/"))
-    named = MARKDOWN.fullmatch(rel)
-    extension = named["extension"] if named else ".md"
     is_bundle = _stem(rel.rpartition("/")[2], locales) in INDEXES and "/" in rel
-    tail = f"/{_file_name(rel)}" if is_bundle else extension
+    tail = f"/{_file_name(rel)}" if is_bundle else _extension(rel)
     if _day(key) is not None:
         separator = DATED.fullmatch(key)
         lead = "*/" * len(parents) if all(NUMBER.fullmatch(part) for part in parents) else "**/"
