@@ -66,7 +66,7 @@ def cut(text: str) -> Cut:
     if closer is None:
         raise _unclosed(text, fence, start)
     end = max(start, closer.start() + 1)
-    if end - start > MAX_BLOCK:
+    if end - start > MAX_BLOCK // 4 and len(text[start:end].encode()) > MAX_BLOCK:
         raise _too_large()
     body_line = 2 + count_lines(text, 0, end)
     _refuse_second_block(text, closer.end(), body_line, is_empty=end == start, dots=text[end : end + 3] == "...")
@@ -108,19 +108,30 @@ def _unclosed(text: str, fence: str, start: int) -> InvalidFrontMatter:
     for number, line in enumerate(_LINES.split(text[start : start + MAX_BLOCK]), 2):
         is_text = fence == "---" and _FENCE_AND_TEXT.match(line)
         if (like.match(line) and line.strip() != "-") or is_text:
-            return InvalidFrontMatter(
-                f"the line '{line.strip()[:40]}' should close the front matter, but only '{fence}' does",
-                line=number,
-                column=1,
-                rule="closing-fence",
-                hint=f"replace it by a line with '{fence}' and nothing else",
-            )
+            return _near_closer(line, fence, number)
     return InvalidFrontMatter(
         f"the front matter that begins with '{fence}' is never closed",
         line=1,
         column=1,
         rule="closing-fence",
         hint=f"add a line with '{fence}' after the last field",
+    )
+
+
+def refuse_early_closer(block: str, line: int) -> None:
+    """Raise if a line of *block* before its broken *line* looks like the closing fence that was meant."""
+    for number, text in enumerate(block.split("\n")[:line], 1):
+        if _FENCE_LIKE.match(text) and (len(text.strip()) > 2 or not text.isascii()):
+            raise _near_closer(text, "---", number + 1)
+
+
+def _near_closer(line: str, fence: str, number: int) -> InvalidFrontMatter:
+    return InvalidFrontMatter(
+        f"the line '{line.strip()[:40]}' should close the front matter, but only '{fence}' does",
+        line=number,
+        column=1,
+        rule="closing-fence",
+        hint=f"replace it by a line with '{fence}' and nothing else",
     )
 
 

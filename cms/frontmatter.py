@@ -20,7 +20,7 @@ from unicodedata import normalize
 import frontmatter
 from frontmatter.default_handlers import BaseHandler, JSONHandler, YAMLHandler
 
-from cms import fences, yamltext
+from cms import fences, yamlhints, yamltext
 from cms.errors import InvalidFrontMatter
 from cms.yamltext import JSONObject, JSONValue, field_name
 
@@ -29,6 +29,10 @@ __all__ = ["Document", "JSONObject", "JSONValue", "Mark", "field_name", "read"]
 Path = Sequence[str | int]
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _DECODER_POSITION = re.compile(r" ?\(at line (\d+), column (\d+)\)| ?\(at end of document\)")
+_TOML_KEY = re.compile(r"\s*([\w.\"'-]+)\s*=")
+# Each part of a dotted key is a level, and tomllib takes quadratic time for them.
+_TOML_DEEP = re.compile(rf"(?:\.[ \t]*[\w\"'-]+[ \t]*){{{yamltext.MAX_DEPTH + 1}}}")
+_MANY_DIGITS = re.compile(r"[0-9_]{4000}")
 _FIRST_LINE = {"yaml": 2, "toml": 2, "json": 1, "none": 1}
 
 
@@ -96,6 +100,8 @@ def read(source: bytes) -> Document:
         text = source.decode()
     except UnicodeDecodeError as error:
         raise _not_utf8(source, error) from None
+    if "\0" in text:
+        raise _not_text(text)
     if text.startswith("\ufeff"):
         text = text.lstrip("\ufeff")
     cut = fences.cut(text)
@@ -109,6 +115,8 @@ def read(source: bytes) -> Document:
     try:
         values, _ = frontmatter.parse(handler.enclose(block), handler=handler)
     except InvalidFrontMatter as error:
+        if cut.format == "yaml":
+            fences.refuse_early_closer(block, error.facts.get("line", 1))
         raise _moved(error, _FIRST_LINE[cut.format] - 1) from None
     return Document(format=cut.format, values=values, body=text[cut.body :], body_line=cut.body_line, block=block)
 
@@ -125,6 +133,20 @@ def _moved(error: InvalidFrontMatter, lines: int) -> InvalidFrontMatter:
         facts["first_line"] = first + lines
     facts["line"] = facts.get("line", 1) + lines
     return InvalidFrontMatter(detail, **facts)
+
+
+def _not_text(text: str) -> InvalidFrontMatter:
+    position = text.index("\0")
+    line = 1 + fences.count_lines(text, 0, position)
+    is_wide = text[:400].count("\0") > len(text[:400]) // 4
+    return InvalidFrontMatter(
+        "the file looks like UTF-16, not UTF-8" if is_wide else "the file holds a NUL character, which no text has",
+        line=line,
+        column=position - text.rfind("\n", 0, position),
+        offset=len(text[:position].encode()),
+        rule="not-utf-8" if is_wide else "control-character",
+        hint="save the file as UTF-8" if is_wide else "delete the character",
+    )
 
 
 def _not_utf8(source: bytes, error: UnicodeDecodeError) -> InvalidFrontMatter:
@@ -170,7 +192,7 @@ class _StrictTOML(BaseHandler):
         return text[4:-3], ""
 
     def load(self, fm: str, **_: object) -> JSONObject:
-        return _checked(_load_toml(fm, float), fm, "toml")
+        return _checked(_load_toml(fm, _float), fm, "toml")
 
 
 class _StrictJSON(JSONHandler):
@@ -204,6 +226,8 @@ def _too_deep() -> InvalidFrontMatter:
 
 
 def _load_toml(block: str, parse_float: Callable[[str], object]) -> dict[str, Any]:
+    if _TOML_DEEP.search(block):
+        raise _too_deep()
     try:
         return tomllib.loads(block, parse_float=parse_float)
     except RecursionError:
@@ -212,23 +236,53 @@ def _load_toml(block: str, parse_float: Callable[[str], object]) -> dict[str, An
         raise _toml_error(block, str(error)) from None
 
 
+# What tomllib says, and what it means to a writer: the reason and the hint.
+_TOML_ADVICE: Mapping[str, tuple[str, str]] = {
+    "Invalid value": ("this value is neither text in quotes, a number, a date nor a list", 'text needs quotes: "..."'),
+    "Expected newline or end of document": ("there is something behind the value", "quote the value, and check dates"),
+    "Expected '=' after a key": ("this line is no 'key = value'", "write 'key = value', and quote the value"),
+    "Invalid statement": ("this line is no 'key = value'", "write 'key = value', and quote the value"),
+    "Invalid initial character": ("this line is no 'key = value'", "write 'key = value', and quote the value"),
+    "Invalid date": ("there is no such day or time", "write a date as 2019-06-27"),
+    "Unclosed array": ("a list is never closed", "separate the items with commas, and close with ']'"),
+    "Unclosed inline table": ("a group in { } is broken", "separate with commas on one line, and close with '}'"),
+    "Unescaped": ("a backslash in double quotes must be written twice", "use single quotes, or write \\\\"),
+    "Illegal character": ("a character cannot stand here", 'delete it; text over several lines needs """ around it'),
+    "Exceeds the limit": ("a number has too many digits", "put it in quotes"),
+    "Unterminated string": ("a quote is opened and never closed", "add the missing quote"),
+    'Expected "': ("a quote is opened and never closed", "add the missing quote"),
+}
+
+
 def _toml_error(block: str, message: str) -> InvalidFrontMatter:
-    found = _DECODER_POSITION.search(message)
-    at_end = found is None or found[1] is None
     lines = block.rstrip("\n").split("\n")
-    line, column = (len(lines), 1) if at_end or found is None else (int(found[1]), int(found[2]))
-    reason = _DECODER_POSITION.sub("", message)
+    found = _DECODER_POSITION.search(message)
+    line, column = (int(found[1]), int(found[2])) if found and found[1] else (len(lines), 1)
+    if "Exceeds the limit" in message:
+        line = next((n for n, text in enumerate(lines, 1) if _MANY_DIGITS.search(text)), line)
     written = lines[line - 1] if line <= len(lines) else ""
-    hint = 'text needs quotes on both sides, lists need [ ] and commas: title = "..."'
+    key = _TOML_KEY.match(written)
+    reason, hint = next(
+        (advice for text, advice in _TOML_ADVICE.items() if text in message),
+        (_DECODER_POSITION.sub("", message), "check quotes, commas and brackets on this line"),
+    )
+    first = None
+    if conflict := yamlhints.merge_conflict(block):
+        return conflict
     if "Illegal character '\\n'" in message and written.count('"') % 2:
         reason, hint = "a quote is opened on this line and never closed", 'add the missing " at the end of the text'
-    elif "overwrite" in message:
-        reason, hint = "this key is there twice", "keep one of them"
-    elif "Invalid value" in message:
-        reason = "this value is neither text in quotes, a number, a date nor a list"
-    key = re.match(r"\s*([\w.\"'-]+)\s*=", written)
+    elif "overwrite" in message or "declare" in message or "more than once" in message:
+        reason, hint = f"'{key[1] if key else written.strip()}' is there twice", "keep one of them"
+        first = next((n for n, text in enumerate(lines[: line - 1], 1) if key and text.startswith(key[0])), None)
+        reason += f", on line {first} and on line {line}" if first else ""
     return InvalidFrontMatter(
-        reason, line=line, column=column, field=key[1].strip("\"'") if key else None, rule="toml", hint=hint
+        reason,
+        line=line,
+        column=column,
+        field=key[1].strip("\"'") if key else None,
+        rule="duplicate-key" if "twice" in reason else "toml",
+        first_line=first,
+        hint=hint,
     )
 
 
@@ -291,8 +345,8 @@ def _integer(text: str) -> int | str:
 
 
 def _float(text: str) -> float | str:
-    number = float(text)
-    return number if math.isfinite(number) else text
+    number = float(text)  # "nan" and "inf", which TOML allows, are refused later; 1e999 stays text
+    return text if math.isinf(number) and "i" not in text else number
 
 
 def _checked(values: dict[str, Any], block: str, kind: str) -> JSONObject:

@@ -62,14 +62,15 @@ _ADVICE: Mapping[str, _Advice] = {
     "unexpected document indicator": _Advice(
         "unclosed-quote", "a quote is opened here and never closed", "add the missing quote", at_context=True
     ),
-    "unknown escape character": _Advice(
+    "escape character": _Advice(
         "bad-escape",
         "a backslash in double quotes must be written twice",
         "use single quotes, or write \\\\ for each backslash",
     ),
-    "escape character": _Advice("bad-escape", "this escape is not a character", "use single quotes, or write \\\\"),
     "expected hexdecimal number": _Advice(
-        "bad-escape", "this escape is not a character", "use single quotes, or write \\\\"
+        "bad-escape",
+        "a backslash in double quotes must be written twice",
+        "use single quotes, or write \\\\ for each backslash",
     ),
     "tab character": _Advice("tab", "a tab cannot be used to indent", "replace the tab by spaces"),
     "sequence entries are not allowed": _Advice(
@@ -137,14 +138,14 @@ def explain(block: str, error: yaml.YAMLError) -> InvalidFrontMatter:
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     lines = block.split("\n")
     line = min(line, len(lines))
-    if conflict := _CONFLICT.search(block):
-        return _conflict(block, conflict.start())
+    if conflict := merge_conflict(block):
+        return conflict
     text = lines[line - 1]
     field = nearest_field(block, line)
-    if "cannot start any token" in problem:
-        advice = _starter(text[column - 1 : column])
-    elif _TEMPLATE.search(text):
+    if _TEMPLATE.search(text):
         advice = _Advice("template", "a value with {{ }} or {% %} must be quoted", _QUOTE_IT)
+    elif "cannot start any token" in problem:
+        advice = _starter(text[column - 1 : column])
     else:
         advice = _closer(advice, text)
         if "after the colon" in advice.detail:
@@ -169,10 +170,10 @@ def _starter(character: str) -> _Advice:
 def _closer(advice: _Advice, text: str) -> _Advice:
     """A better hint where the *text* of the line shows what was meant."""
     value = text.partition(":")[2].strip()
+    if advice.rule == "missing-colon" and "\uff1a" in text:
+        return advice._replace(detail="there must be ':' and a space after the colon", hint=f"write {_spaced(text)!r}")
     if advice.rule == "missing-colon" and re.match(r"\s*[\w-]+:\S", text) and "://" not in text:
         return advice._replace(detail="there must be a space after the colon", hint=f"write {_spaced(text)!r}")
-    if advice.rule == "missing-colon" and re.match(r"\s*[\w-]+:\s*\S", text) is None:
-        return advice
     if advice.rule == "unexpected-text" and value[:1] in {'"', "'"}:
         return advice._replace(
             rule="quotes", detail="there is text after the closing quote", hint=f"{_quotes(value[0])} inside the text"
@@ -191,14 +192,18 @@ def _quotes(quote: str) -> str:
 
 
 def _spaced(text: str) -> str:
-    key, _, value = text.strip().partition(":")
-    return f"{key}: {value}"[:60]
+    key, _, value = text.strip().replace("\uff1a", ":").partition(":")
+    return f"{key}: {value.strip()}"[:60]
 
 
-def _conflict(block: str, position: int) -> InvalidFrontMatter:
+def merge_conflict(block: str) -> InvalidFrontMatter | None:
+    """The markers that Git leaves where two versions could not be merged, if they are there."""
+    found = _CONFLICT.search(block)
+    if found is None:
+        return None
     return InvalidFrontMatter(
         "a merge conflict was committed here",
-        line=block.count("\n", 0, position) + 1,
+        line=block.count("\n", 0, found.start()) + 1,
         column=1,
         rule="merge-conflict",
         hint="keep one of the two versions and delete the lines with <<<<<<<, ======= and >>>>>>>",
@@ -216,12 +221,13 @@ def nearest_field(block: str, line: int) -> str | None:
 
 def not_a_mapping(block: str, line: int, *, is_list: bool) -> InvalidFrontMatter:
     """Front matter that is a list or mere text."""
-    if conflict := _CONFLICT.search(block):
-        return _conflict(block, conflict.start())
+    if conflict := merge_conflict(block):
+        return conflict
     what = "a list" if is_list else "text"
     text = block.split("\n")[line - 1]
-    squeezed = re.match(r"[^\s:]+:\S", text) and not is_list
-    hint = f"there must be a space after the colon: {_spaced(text)!r}" if squeezed else "write one 'key: value' a line"
+    hint = "write one 'key: value' a line"
+    if not is_list and re.match(r"[^\s:\uff1a]+[:\uff1a][^ ]", text):
+        hint = f"after the key there must be ':' and an ordinary space: {_spaced(text)!r}"
     return InvalidFrontMatter(
         f"the front matter is {what}, not fields", line=line, column=1, rule="not-a-mapping", hint=hint
     )
