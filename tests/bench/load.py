@@ -1,0 +1,122 @@
+"""The load: 16 connections that ask as fast as they are answered, from a process of their own.
+
+``python -m tests.bench.load PORT SECONDS < paths`` asks the paths from standard input in turn, each once if SECONDS is
+0, and prints ``{"requests": …, "seconds": …, "errors": …}``. `wrk` takes its place where it is installed and one path
+is asked again and again.
+"""
+
+import json
+import re
+import select
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import cycle
+
+CONNECTIONS = 16
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What was answered in how many seconds; *errors* are answers other than 200."""
+
+    requests: int
+    seconds: float
+    errors: int
+
+    @property
+    def rate(self) -> float:
+        """Requests a second."""
+        return self.requests / self.seconds
+
+
+def ask_again(port: int, path: str, *, seconds: float) -> Load:
+    """Ask one path again and again."""
+    if shutil.which("wrk") is None:
+        return _in_a_process(port, [path], seconds)
+    url = f"http://127.0.0.1:{port}{path}"
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s", url]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    requests = re.search(r"(\d+) requests in ([\d.]+)(ms|s|m)", output)
+    errors = re.search(r"Non-2xx or 3xx responses: (\d+)", output)
+    assert requests is not None, output
+    unit = {"ms": 0.001, "s": 1, "m": 60}[requests[3]]
+    return Load(requests=int(requests[1]), seconds=float(requests[2]) * unit, errors=int(errors[1]) if errors else 0)
+
+
+def ask_once(port: int, paths: Sequence[str]) -> Load:
+    """Ask every path one time."""
+    return _in_a_process(port, paths, 0)
+
+
+def _in_a_process(port: int, paths: Sequence[str], seconds: float) -> Load:
+    command = [sys.executable, "-m", "tests.bench.load", str(port), str(seconds)]
+    output = subprocess.run(command, check=True, capture_output=True, text=True, input="\n".join(paths)).stdout
+    return Load(**json.loads(output))
+
+
+class _Connection:
+    """One connection: at most one question is open on it."""
+
+    def __init__(self, port: int) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port))
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._received = b""
+        self._missing = 0
+
+    def receive(self) -> bool | None:
+        """Read what is there: None if the answer is not complete, else whether it is a 200."""
+        data = self.socket.recv(1 << 18)
+        if not data:
+            raise ConnectionError("the server closed a connection")
+        self._received += data
+        if not self._missing:
+            head = self._received.find(b"\r\n\r\n")
+            if head < 0:
+                return None
+            length = _LENGTH.search(self._received, 0, head)
+            self._missing = head + 4 + (int(length[1]) if length else 0)
+        if len(self._received) < self._missing:
+            return None
+        is_good = self._received.startswith(b"HTTP/1.1 200")
+        self._received, self._missing = b"", 0
+        return is_good
+
+
+def _run(port: int, paths: Sequence[str], seconds: float) -> Load:
+    questions = [f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode() for path in paths]
+    waiting = iter(questions) if seconds == 0 else cycle(questions)
+    connections = {}
+    poll = select.epoll()
+    for _ in range(min(CONNECTIONS, len(questions)) if seconds == 0 else CONNECTIONS):
+        connection = _Connection(port)
+        connections[connection.socket.fileno()] = connection
+        poll.register(connection.socket, select.EPOLLIN)
+    started = time.perf_counter()
+    end = started + seconds if seconds else float("inf")
+    for connection in connections.values():
+        connection.socket.sendall(next(waiting))
+    answered = errors = 0
+    asked = len(connections)
+    while answered < asked:
+        for number, _ in poll.poll():
+            is_good = connections[number].receive()
+            if is_good is None:
+                continue
+            answered += 1
+            errors += not is_good
+            question = next(waiting, None) if time.perf_counter() < end else None
+            if question is not None:
+                asked += 1
+                connections[number].socket.sendall(question)
+    return Load(requests=answered, seconds=time.perf_counter() - started, errors=errors)
+
+
+if __name__ == "__main__":
+    load = _run(int(sys.argv[1]), sys.stdin.read().split("\n"), float(sys.argv[2]))
+    print(json.dumps({"requests": load.requests, "seconds": load.seconds, "errors": load.errors}))
