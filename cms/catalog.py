@@ -93,6 +93,7 @@ class Shelf:
         self.slugs = slugs
         self.count = count
         self.selections: dict[LocaleChain, Selection] = {}
+        self.aliases: dict[str, str] | None = None
 
 
 def pick(entries: Sequence[Entry], chain: LocaleChain) -> list[Entry]:
@@ -134,6 +135,8 @@ class Catalog:
         self.zone = snapshot.model.zone
         self.valid_from = now
         self.valid_until = next_moment(snapshot.timed.values(), now)
+        #: Seconds since 1970 of the last change: the commit, or the last moment at which something appeared or disappeared.
+        self.changed_at = max(min(snapshot.commit.committed_at.timestamp(), now), last_moment(snapshot.timed.values(), now))
         site = snapshot.model.settings.site
         rest = tuple(locale for locale in site.locales if locale != site.default_locale)
         self.default_chain: LocaleChain = (site.default_locale, *rest, "")
@@ -238,6 +241,18 @@ class Catalog:
         shelf = self.shelves.get(collection)
         found = pick(shelf.slugs.get(slug, ()), chain) if shelf is not None else []
         return found[0] if found else None
+
+    def find_alias(self, collection: str, alias: str) -> str | None:
+        """The slug of the visible entry that lists *alias* among its ``aliases``."""
+        shelf = self.shelves[collection]
+        if shelf.aliases is None:
+            shelf.aliases = {}
+            for slug, entries in shelf.slugs.items():
+                for entry in entries:
+                    names = entry.parsed.fields.get("aliases")
+                    for name in names if isinstance(names, list) else ():
+                        shelf.aliases.setdefault(str(name).strip("/"), slug)
+        return shelf.aliases.get(alias.strip("/"))
 
     def translations(self, entry: Entry) -> list[Entry]:
         """The visible entries of the same slug in other locales."""
@@ -405,12 +420,16 @@ def _local(seconds: float | None, catalog: Catalog) -> str:
     return "" if seconds is None else datetime.fromtimestamp(seconds, catalog.zone).isoformat()
 
 
+def last_moment(timed: Iterable[Entry], now: float) -> float:
+    """The last moment up to *now* at which an embargo ended or an entry expired; 0 when there was none."""
+    return max((moment for entry in timed for moment in _moments(entry) if moment <= now), default=0.0)
+
+
+def _moments(entry: Entry) -> list[float]:
+    return [moment for moment in (entry.parsed.publish_at, entry.parsed.expire_at) if moment is not None]
+
+
 def next_moment(timed: Iterable[Entry], now: float) -> float:
     """The first moment after *now* at which an embargo ends or an entry expires; infinity when there is none."""
-    moments = (
-        moment
-        for entry in timed
-        for moment in (entry.parsed.publish_at, entry.parsed.expire_at)
-        if moment is not None and moment > now
-    )
+    moments = (moment for entry in timed for moment in _moments(entry) if moment > now)
     return min(moments, default=math.inf)

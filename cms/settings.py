@@ -50,9 +50,11 @@ class ServerSettings:
 
     Attributes:
         cache: folder of derived data, relative to the work tree (or to the Git folder of a bare repository).
+        max_age_seconds: how long a cache may keep an answer without asking again.
     """
 
     cache: str = "search_index"
+    max_age_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

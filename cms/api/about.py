@@ -1,0 +1,104 @@
+"""The site and its collections as JSON: ``/``, ``/collections``, ``/collections/{collection}``."""
+
+from typing import Any
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from cms.api.responses import object_response
+from cms.api.state import BASE, Context, context
+from cms.entry import RESERVED
+from cms.fieldpath import META_KINDS
+from cms.params import find_collection
+from cms.schema import Collection, Field
+
+
+async def get_site(request: Request) -> Response:
+    """``GET /``: the site and links to everything below."""
+    ctx = context(request)
+    site = ctx.catalog.model.settings.site
+    data = {
+        "title": site.title,
+        "description": site.description,
+        "url": site.url,
+        "locales": list(site.locales),
+        "default_locale": site.default_locale,
+        "time_zone": site.time_zone,
+        "branch": site.branch,
+        "collections": [
+            {"name": name, "count": shelf.count, "url": f"{BASE}/entries/{quote(name)}"}
+            for name, shelf in ctx.catalog.shelves.items()
+        ],
+    }
+    links = {
+        "self": f"{BASE}/",
+        "collections": f"{BASE}/collections",
+        "search": f"{BASE}/search?q={{words}}",
+        "openapi": f"{BASE}/openapi.json",
+        **{f"entries:{name}": f"{BASE}/entries/{quote(name)}" for name in ctx.catalog.shelves},
+    }
+    return object_response(ctx, data, links=links)
+
+
+async def list_collections(request: Request) -> Response:
+    """``GET /collections``."""
+    ctx = context(request)
+    data = [describe_collection(ctx, collection) for collection in ctx.catalog.model.collections.values()]
+    return object_response(ctx, data, links={"self": f"{BASE}/collections"})
+
+
+async def get_collection(request: Request) -> Response:
+    """``GET /collections/{collection}``."""
+    ctx = context(request)
+    collection = find_collection(ctx.catalog.model, request.path_params["collection"])
+    links = {
+        "self": f"{BASE}/collections/{quote(collection.name)}",
+        "entries": f"{BASE}/entries/{quote(collection.name)}",
+    }
+    return object_response(ctx, describe_collection(ctx, collection), links=links)
+
+
+def describe_collection(ctx: Context, collection: Collection) -> dict[str, Any]:
+    """What a frontend or an editor needs to know of a collection."""
+    shelf = ctx.catalog.shelves[collection.name]
+    locales = sorted({entry.locale for entries in shelf.slugs.values() for entry in entries})
+    return {
+        "name": collection.name,
+        "title": collection.title,
+        "description": collection.description,
+        "label": dict(collection.label),
+        "locales": locales,
+        "count": shelf.count,
+        "title_field": collection.title_field,
+        "date_field": collection.date_field,
+        "sort": collection.sort or None,
+        "fields": [describe_field(name, item) for name, item in collection.fields.items()],
+        "meta_fields": [{"name": name, "type": kind} for name, kind in META_KINDS.items()],
+    }
+
+
+def describe_field(name: str, item: Field) -> dict[str, Any]:
+    """One field: its name as the API shows it, its type and what else the schema says of it."""
+    described: dict[str, Any] = {
+        "name": f"{name}_" if name in RESERVED else name,
+        "type": "array" if item.many and not item.either else item.kind,
+        "label": dict(item.label),
+        "required": item.required,
+        "facet": item.facet,
+    }
+    if item.many:
+        described["items"] = item.kind
+    for key, value in (
+        ("format", item.format),
+        ("description", item.description),
+        ("choices", list(item.choices)),
+        ("reference", list(item.references)),
+        ("asset", item.asset),
+        ("unique", item.unique),
+        ("search_boost", item.boost),
+        ("fields", [describe_field(key, inner) for key, inner in item.properties.items()]),
+    ):
+        if value:
+            described[key] = value
+    return described

@@ -1,0 +1,52 @@
+"""``/assets/{path}``: images and documents as they lie in the repository at the commit that is served."""
+
+import mimetypes
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from cms.api.state import context
+from cms.errors import NotFound
+
+SAFE_TYPES = frozenset(
+    {
+        "image/png",
+        "image/jpeg",
+        "image/gif",
+        "image/webp",
+        "image/avif",
+        "application/pdf",
+        "audio/mpeg",
+        "video/mp4",
+        "video/webm",
+    }
+)
+mimetypes.add_type("image/webp", ".webp")
+mimetypes.add_type("image/avif", ".avif")
+
+
+def get_asset(request: Request) -> Response:
+    """``GET /assets/{path}``: a plain function, because it reads Git. Types that a browser would run are not served."""
+    ctx = context(request)
+    path: str = request.path_params["path"]
+    kind = mimetypes.guess_type(path)[0]
+    blob = (
+        ctx.site.store.find_blob(ctx.catalog.snapshot.commit.id, path)
+        if kind in SAFE_TYPES and not is_hidden(path)
+        else None
+    )
+    if blob is None:
+        raise NotFound(f"there is no asset {path!r}")
+    headers = {
+        "ETag": f'"{blob}"',
+        "Content-Commit": ctx.catalog.snapshot.commit.id,
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "sandbox; default-src 'none'",
+        "Content-Disposition": "inline" if str(kind).startswith("image/") else "attachment",
+    }
+    return Response(ctx.site.store.read_blob(blob), media_type=kind, headers=headers)
+
+
+def is_hidden(path: str) -> bool:
+    """Whether a part of *path* begins with a dot, as what is not meant for readers does."""
+    return any(part.startswith(".") for part in path.split("/"))

@@ -1,0 +1,190 @@
+"""The gate in front of the endpoints: what is the same for every request, as one plain ASGI application.
+
+Brings the catalog up to date, answers what was answered before from stored bytes, and adds what depends on the request's headers: conditional
+requests, HEAD, compression, CORS. Stored answers belong to one catalog and are dropped with it, so they can never be stale.
+"""
+
+import gzip
+import time
+from collections.abc import MutableMapping
+from typing import Any, NamedTuple
+
+import brotli
+from anyio import to_thread
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from cms.api.metrics import Metrics
+from cms.catalog import Catalog
+from cms.site import Site
+
+Headers = list[tuple[bytes, bytes]]
+STORED_BYTES = 64 * 1024 * 1024
+STORED_ITEM_BYTES = 2 * 1024 * 1024
+COMPRESSED_FROM_BYTES = 860
+CORS: Headers = [(b"access-control-allow-origin", b"*")]
+EXPOSED = b"ETag, Link, Content-Commit, Last-Modified, Retry-After"
+PREFLIGHT: Headers = [
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-allow-methods", b"GET, HEAD, OPTIONS"),
+    (b"access-control-allow-headers", b"If-None-Match, Accept, Accept-Language, Content-Type"),
+    (b"access-control-max-age", b"86400"),
+    (b"allow", b"GET, HEAD, OPTIONS"),
+    (b"content-length", b"0"),
+]
+TEXTUAL = (b"application/json", b"application/problem+json", b"text/", b"application/vnd.oai")
+
+
+class Stored(NamedTuple):
+    """An answer as it was first given; ``variants`` are its encodings."""
+
+    status: int
+    headers: Headers
+    body: bytes
+    etag: bytes
+    variants: MutableMapping[bytes, tuple[Headers, bytes]]
+
+
+class Gate:
+    """Wraps the router of one site."""
+
+    def __init__(self, app: ASGIApp, site: Site, metrics: Metrics) -> None:
+        self._app = app
+        self._site = site
+        self._metrics = metrics
+        self._catalog: Catalog | None = None
+        self._stored: dict[tuple[bytes, bytes], Stored] = {}
+        self._size = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        site = self._site
+        now = time.time()
+        if site.is_stale(now):
+            await to_thread.run_sync(site.refresh, now)
+        method: str = scope["method"]
+        if method == "GET" or method == "HEAD":
+            key = (scope.get("raw_path") or scope["path"].encode(), scope["query_string"])
+            catalog = None if site.is_empty else site.catalog
+            if catalog is not self._catalog:
+                self._stored, self._size, self._catalog = {}, 0, catalog
+            stored = self._stored.get(key)
+            if stored is None:
+                stored = await self._ask(scope, receive, key, catalog)
+            await self._answer(scope, send, stored, now, body_wanted=method == "GET")
+            self._metrics.count(scope, method, stored.status, time.perf_counter() - started)
+        elif method == "OPTIONS" and scope["path"].startswith("/api/"):
+            await send({"type": "http.response.start", "status": 204, "headers": PREFLIGHT})
+            await send({"type": "http.response.body", "body": b""})
+            self._metrics.count(scope, method, 204, time.perf_counter() - started)
+        else:
+            scope["site"] = site
+            await self._app(scope, receive, send)
+            self._metrics.count(scope, method, 405, time.perf_counter() - started)
+
+    async def _ask(self, scope: Scope, receive: Receive, key: tuple[bytes, bytes], catalog: Catalog | None) -> Stored:
+        """Let the endpoint answer, and keep the answer when it is a success with a validator."""
+        status, headers, parts = 500, [], []
+
+        async def collect(message: Message) -> None:
+            nonlocal status, headers
+            if message["type"] == "http.response.start":
+                status, headers = message["status"], list(message["headers"])
+            else:
+                parts.append(message.get("body", b""))
+
+        inner: dict[str, Any] = {**scope, "method": "GET", "site": self._site, "catalog": catalog}
+        await self._app(inner, receive, collect)
+        # What the endpoint matched is wanted by the metrics.
+        scope["route_name"] = inner.get("route_name", "")
+        body = b"".join(parts)
+        etag = next((value for name, value in headers if name == b"etag"), b"")
+        stored = Stored(status, headers, body, etag, {})
+        if status == 200 and etag and len(body) <= STORED_ITEM_BYTES and catalog is self._catalog:
+            self._keep(key, stored)
+        return stored
+
+    def _keep(self, key: tuple[bytes, bytes], stored: Stored) -> None:
+        self._size += 2 * len(stored.body) + 1000
+        self._stored[key] = stored
+        while self._size > STORED_BYTES and self._stored:
+            oldest = next(iter(self._stored))
+            self._size -= 2 * len(self._stored.pop(oldest).body) + 1000
+
+    async def _answer(self, scope: Scope, send: Send, stored: Stored, now: float, *, body_wanted: bool) -> None:
+        accepted, condition = b"", b""
+        for name, value in scope["headers"]:
+            if name == b"accept-encoding":
+                accepted = value
+            elif name == b"if-none-match":
+                condition = value
+        encoding = _encoding(accepted) if stored.status == 200 and len(stored.body) >= COMPRESSED_FROM_BYTES else b""
+        headers, body = stored.variants.get(encoding) or _variant(stored, encoding)
+        status = stored.status
+        if stored.etag and status == 200:
+            headers = [*headers, (b"cache-control", self._cache_control(now))]
+            if condition and _matches(condition, stored.etag):
+                status, body = 304, b""
+                headers = [
+                    pair for pair in headers if pair[0] not in (b"content-length", b"content-type", b"content-encoding")
+                ]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body if body_wanted else b""})
+
+    def _cache_control(self, now: float) -> bytes:
+        """As long as the site allows, and never past the next moment at which something appears or disappears."""
+        catalog = self._catalog
+        if catalog is None:
+            return b"no-store"
+        most = catalog.model.settings.server.max_age_seconds
+        seconds = max(0, int(min(most, catalog.valid_until - now)))
+        return b"public, max-age=%d, must-revalidate" % seconds
+
+
+def _variant(stored: Stored, encoding: bytes) -> tuple[Headers, bytes]:
+    """The answer in *encoding*, made once."""
+    kind = next((value for name, value in stored.headers if name == b"content-type"), b"")
+    body = stored.body
+    if encoding and kind.startswith(TEXTUAL):
+        body = brotli.compress(body, quality=5) if encoding == b"br" else gzip.compress(body, 5, mtime=0)
+    else:
+        encoding = b""
+    headers = [pair for pair in stored.headers if pair[0] not in (b"content-length", b"etag", b"cache-control")]
+    if stored.status != 200:
+        headers += [pair for pair in stored.headers if pair[0] == b"cache-control"]
+    headers += [(b"content-length", b"%d" % len(body)), (b"vary", b"Accept-Encoding"), *CORS]
+    headers.append((b"access-control-expose-headers", EXPOSED))
+    if not any(name == b"x-content-type-options" for name, _ in headers):
+        headers.append((b"x-content-type-options", b"nosniff"))
+    if encoding:
+        headers.append((b"content-encoding", encoding))
+    if stored.etag:
+        headers.append((b"etag", stored.etag[:-1] + b"-" + encoding + b'"' if encoding else stored.etag))
+    stored.variants[encoding] = (headers, body)
+    return headers, body
+
+
+def _encoding(accepted: bytes) -> bytes:
+    """The encoding to use for an ``Accept-Encoding`` header: brotli, gzip or none; ``;q=0`` refuses one."""
+    if not accepted:
+        return b""
+    offered = set()
+    for part in accepted.lower().split(b","):
+        name, _, quality = part.partition(b";")
+        if quality.replace(b" ", b"") not in (b"q=0", b"q=0.0", b"q=0.00", b"q=0.000"):
+            offered.add(name.strip())
+    return b"br" if b"br" in offered else b"gzip" if b"gzip" in offered or b"*" in offered else b""
+
+
+def _matches(condition: bytes, etag: bytes) -> bool:
+    """RFC 9110, 13.1.2: a list of tags, compared weakly; ours names its encoding behind a hyphen."""
+    if condition.strip() == b"*":
+        return True
+    for part in condition.split(b","):
+        tag = part.strip().removeprefix(b"W/")
+        if tag == etag or (tag.startswith(etag[:-1] + b"-") and tag.endswith(b'"')):
+            return True
+    return False

@@ -1,0 +1,84 @@
+"""``/metrics`` in the text format of Prometheus: requests by route, method and status, and what is being served."""
+
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Scope
+
+from cms.site import Site
+
+BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+
+
+class Metrics:
+    """Counters of one process. Plain numbers, because they are touched by every request."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._requests: dict[tuple[str, str, int], int] = {}
+        self._times = [0] * (len(BUCKETS) + 1)
+        self._seconds = 0.0
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
+
+    def count(self, scope: Scope, method: str, status: int, seconds: float) -> None:
+        """Count one answered request."""
+        key = (route_of(scope["path"]), method, status)
+        self._requests[key] = self._requests.get(key, 0) + 1
+        self._seconds += seconds
+        place = 0
+        for limit in BUCKETS:
+            if seconds <= limit:
+                break
+            place += 1
+        self._times[place] += 1
+
+    def collect(self) -> Iterator[Metric]:
+        """Called by the registry for every scrape."""
+        requests = CounterMetricFamily("cms_requests", "Requests answered.", labels=["route", "method", "status"])
+        for (route, method, status), number in self._requests.items():
+            requests.add_metric([route, method, str(status)], number)
+        yield requests
+        times = HistogramMetricFamily("cms_request_seconds", "Time to answer, in this process.")
+        total, buckets = 0, []
+        for limit, number in zip([*map(str, BUCKETS), "+Inf"], self._times, strict=True):
+            total += number
+            buckets.append((limit, total))
+        times.add_metric([], buckets, self._seconds)
+        yield times
+        if not self._site.is_empty:
+            entries = GaugeMetricFamily("cms_entries", "Entries that are visible now.", labels=["collection"])
+            for name, shelf in self._site.catalog.shelves.items():
+                entries.add_metric([name], shelf.count)
+            yield entries
+            findings = self._site.findings()
+            wrong = GaugeMetricFamily("cms_findings", "What is wrong or odd in the content.", labels=["severity"])
+            for severity in ("error", "warning"):
+                wrong.add_metric([severity], sum(finding.severity == severity for finding in findings))
+            yield wrong
+        yield GaugeMetricFamily(
+            "cms_degraded", "1 when the newest state of the branch could not be served.", 1 if self._site.trouble else 0
+        )
+
+    def describe(self) -> list[Metric]:
+        """Nothing ahead of time: the registry must not call :meth:`collect` while the site is being made."""
+        return []
+
+    def endpoint(self, request: Request) -> Response:
+        """``GET /metrics``."""
+        del request
+        return Response(generate_latest(self._registry), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def route_of(path: str) -> str:
+    """The kind of resource that *path* names, so that slugs do not become labels."""
+    parts = path.split("/", 5)
+    if len(parts) > 3 and parts[1] == "api":
+        kind = parts[3] or "site"
+        known = kind in ("site", "collections", "entries", "search", "openapi.json", "assets")
+        detail = "/{slug}" if kind == "entries" and len(parts) > 5 else ""
+        return f"{kind}{detail}" if known else "other"
+    return parts[1] if parts[1] in ("healthz", "readyz", "metrics") else "other"

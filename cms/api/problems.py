@@ -1,0 +1,99 @@
+"""Errors as ``application/problem+json`` (RFC 9457): one table from our errors to HTTP statuses."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import orjson
+import structlog
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from cms import errors
+from cms.errors import CMSError
+
+MEDIA_TYPE = "application/problem+json"
+STATUS: Mapping[type[CMSError], int] = {
+    errors.InvalidQuery: 400,
+    errors.NotFound: 404,
+    errors.CollectionNotFound: 404,
+    errors.EntryNotFound: 404,
+    errors.RefNotFound: 404,
+    errors.InvalidContent: 422,
+    errors.InvalidFrontMatter: 422,
+    errors.InvalidEntry: 422,
+    errors.InvalidSchema: 422,
+    errors.InvalidSettings: 503,
+    errors.RepositoryProblem: 503,
+    errors.SearchUnavailable: 503,
+}
+HTTP_CODES: Mapping[int, tuple[str, str]] = {
+    404: ("not-found", "Not found"),
+    405: ("method-not-allowed", "This method is not allowed here"),
+    414: ("uri-too-long", "The address is too long"),
+    500: ("internal-error", "Something went wrong on our side"),
+}
+RETRY_SECONDS = 5
+HIDDEN_FACTS = frozenset({"findings", "retry_after_seconds", "path", "object"})
+
+log = structlog.get_logger(__name__)
+
+
+def problem_response(
+    status: int,
+    code: str,
+    title: str,
+    detail: str,
+    instance: str,
+    *,
+    extra: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """A problem as a response; nothing about errors is kept by caches."""
+    body = {"type": f"/problems/{code}", "title": title, "status": status, "detail": detail, "instance": instance}
+    return Response(
+        orjson.dumps({**body, "code": code, **(extra or {})}, default=msgspec.to_builtins),
+        status,
+        media_type=MEDIA_TYPE,
+        headers={"Cache-Control": "no-store", **(headers or {})},
+    )
+
+
+def respond_to_error(request: Request, error: CMSError) -> Response:
+    """One of our own errors as a problem; its facts become members of the body."""
+    status = STATUS[type(error)]
+    facts = {name: value for name, value in error.facts.items() if name not in HIDDEN_FACTS}
+    if isinstance(error, errors.InvalidQuery):
+        item = {"detail": str(error), **{key: facts[key] for key in ("parameter", "nearest") if key in facts}}
+        facts = {**facts, "errors": [item]}
+    headers = {}
+    if status == 503:
+        headers["Retry-After"] = str(error.facts.get("retry_after_seconds", RETRY_SECONDS))
+    return problem_response(status, error.code, error.title, str(error), request.url.path, extra=facts, headers=headers)
+
+
+async def on_error(request: Request, error: Exception) -> Response:
+    """Exception handler for :class:`CMSError`."""
+    if not isinstance(error, CMSError):
+        raise error
+    return respond_to_error(request, error)
+
+
+async def on_http_error(request: Request, error: Exception) -> Response:
+    """Exception handler for what Starlette itself refuses: no such route, wrong method."""
+    if not isinstance(error, HTTPException):
+        raise error
+    code, title = HTTP_CODES.get(error.status_code, ("http-error", "The request was refused"))
+    detail = {
+        404: f"there is nothing at {request.url.path}; /api/v1/ lists what there is",
+        405: f"{request.method} is not allowed here",
+    }.get(error.status_code, error.detail)
+    return problem_response(error.status_code, code, title, detail, request.url.path, headers=error.headers)
+
+
+async def on_failure(request: Request, error: Exception) -> Response:
+    """The last resort: says nothing of what happened to the client, everything to the log."""
+    log.error("request.failed", path=request.url.path, exc_info=error)
+    code, title = HTTP_CODES[500]
+    return problem_response(500, code, title, "the error has been logged; try again later", request.url.path)

@@ -1,0 +1,41 @@
+"""``/search``, and lists with ``search=``: full text, in a worker thread because it reads the index."""
+
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from cms.api.responses import page_response
+from cms.api.state import Context, context
+from cms.entry import Entry
+from cms.params import ListRequest, Pairs, read_search_request, split_query
+
+
+def search(request: Request) -> Response:
+    """``GET /search?q=``."""
+    ctx = context(request)
+    pairs = split_query(request.scope["query_string"])
+    return search_response(request, ctx, read_search_request(pairs, ctx.catalog), pairs, highlight=True)
+
+
+def search_response(
+    request: Request, ctx: Context, wanted: ListRequest, pairs: Pairs, *, highlight: bool = False
+) -> Response:
+    """A page of hits with ``score`` and, unless switched off, ``highlights``."""
+    searcher = ctx.site.searcher
+    found = searcher.search(ctx.catalog, wanted.queries, wanted.text, by_relevance=wanted.by_relevance)
+    marked = wanted.highlight or (highlight and not any(name == "highlight" for name, _ in pairs))
+    items = [
+        _item(ctx, wanted, entry, score, marked=marked)
+        for entry, score in zip(found.entries, found.scores, strict=True)
+    ]
+    return page_response(request, ctx, wanted, pairs, items, found.total, found.facets, {"query": wanted.text})
+
+
+def _item(ctx: Context, wanted: ListRequest, entry: Entry, score: float, *, marked: bool) -> bytes:
+    extra: dict[str, Any] = {"score": round(score, 4)}
+    if marked:
+        snippets = ctx.site.searcher.snippets(ctx.catalog, ctx.site.bodies, entry, wanted.text)
+        extra["highlights"] = [{"field": snippet.field, "html": snippet.html} for snippet in snippets if snippet.marked]
+    return orjson.dumps({**ctx.presenter.entry(entry, wanted.shape), **extra})

@@ -1,0 +1,37 @@
+"""What every endpoint needs: the site, and the catalog that this request answers from, taken once."""
+
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from cms.catalog import Catalog
+from cms.present import Presenter
+from cms.site import Site
+
+BASE = "/api/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One request's view of the site."""
+
+    site: Site
+    catalog: Catalog
+    presenter: Presenter
+
+
+def context(request: Request) -> Context:
+    """The site and one catalog of it; the whole response describes this one.
+
+    Raises:
+        RepositoryProblem: there is nothing to serve yet.
+    """
+    site: Site = request.scope["site"]
+    catalog = request.scope.get("catalog") or site.catalog
+    return Context(site, catalog, Presenter(catalog, site.bodies, f"{BASE}/assets/"))
+
+
+def view_meta(ctx: Context) -> dict[str, str]:
+    """The members of ``meta`` that say what was read."""
+    snapshot = ctx.catalog.snapshot
+    return {"commit": snapshot.commit.id, "view": snapshot.model.settings.site.branch}

@@ -1,0 +1,94 @@
+"""The application: one site behind its HTTP surfaces."""
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from threading import Thread
+
+import structlog
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from cms.api import about, assets, entries, health, openapi, search
+from cms.api.gate import Gate
+from cms.api.metrics import Metrics
+from cms.api.problems import on_error, on_failure, on_http_error
+from cms.api.state import BASE
+from cms.errors import CMSError
+from cms.inferred import infer_model
+from cms.settings import read_environment
+from cms.site import Site
+
+log = structlog.get_logger(__name__)
+
+
+def routes(metrics: Metrics) -> list[Route]:
+    """Every route of the public read API, the most used first: they are tried in order."""
+    return [
+        Route(f"{BASE}/entries/{{collection}}/{{slug:path}}", entries.get_entry),
+        Route(f"{BASE}/entries/{{collection}}", entries.list_entries),
+        Route(f"{BASE}/search", search.search),
+        Route(f"{BASE}/assets/{{path:path}}", assets.get_asset),
+        Route(f"{BASE}/collections", about.list_collections),
+        Route(f"{BASE}/collections/{{collection}}", about.get_collection),
+        Route(f"{BASE}/openapi.json", openapi.get_openapi),
+        Route(f"{BASE}/", about.get_site),
+        Route("/healthz", health.healthz),
+        Route("/readyz", health.readyz),
+        Route("/metrics", metrics.endpoint),
+    ]
+
+
+def build_app(site: Site) -> ASGIApp:
+    """The ASGI application that serves *site*."""
+    metrics = Metrics(site)
+    app = Starlette(
+        routes=routes(metrics),
+        lifespan=_lifespan(site),
+        exception_handlers={CMSError: on_error, HTTPException: on_http_error, Exception: on_failure},
+    )
+    app.router.redirect_slashes = True
+    return Gate(app, site, metrics)
+
+
+def _lifespan(site: Site) -> Callable[[Starlette], object]:
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        del app
+        Thread(target=fill_index, args=(site,), name="search-index", daemon=True).start()
+        yield
+        site.close()
+
+    return lifespan
+
+
+def fill_index(site: Site) -> None:
+    """Bring the search index up to date; what cannot be written is logged, and searches say so."""
+    started = time.monotonic()
+    try:
+        if not site.is_empty:
+            added = site.searcher.update(site.catalog.snapshot)
+            if added:
+                log.info("search.indexed", texts=added, seconds=round(time.monotonic() - started, 1))
+    except CMSError as error:
+        log.warning("search.not_indexed", reason=str(error))
+
+
+class _Opening:
+    """Opens the site when the server starts, in the process that will serve it."""
+
+    def __init__(self) -> None:
+        self._app: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._app is None:
+            environment = read_environment()
+            self._app = build_app(Site.open(environment.site, infer=infer_model, environment=environment))
+        await self._app(scope, receive, send)
+
+
+def create_app() -> ASGIApp:
+    """Application factory for a server's worker processes: the site is named by the environment."""
+    return _Opening()
