@@ -21,6 +21,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from cms.commits import Stamp, Step, Touch, read_few_steps, read_steps
+from cms.objects import Change
 from cms.refs import BlobId, CommitId
 from cms.store import Store
 
@@ -125,7 +126,7 @@ class History:
             steps = list(read_steps(store, new_commit, self.commit))
         if not any(self.commit in step.parents for step in steps):
             return History.build(store, new_commit)
-        trace = _Trace(store, new_commit, {change.path: change.new for change in changes if change.new is not None})
+        trace = _Trace(store, new_commit, _files_to_follow(store, new_commit, changes, steps))
         trace.run(steps)
         lives = self._continued(trace)
         if lives is None:
@@ -196,6 +197,8 @@ class History:
         """Join what the new commits say of the changed files to what was known; None when that does not suffice."""
         lives = {}
         for line in trace.alive:
+            if line.last is None and (line.name, line.commit) == (line.path, self.commit):
+                continue  # touched only on a branch whose version was thrown away
             known = self._known(line)
             first = known.first if known else line.first
             if first is None or line.last is None:
@@ -363,6 +366,16 @@ class _Trace:
         for name, lines in small.items():
             large.setdefault(name, []).extend(lines)
         self._groups[commit] = large
+
+
+def _files_to_follow(
+    store: Store, commit: CommitId, changes: Sequence[Change], steps: Sequence[Step]
+) -> dict[str, BlobId]:
+    """Return the files that differ, and those that were touched and are as before (a change that was taken back)."""
+    files = {change.path: change.new for change in changes}
+    touched = {touch.path for step in steps for touch in step.touches} - files.keys()
+    files |= dict(zip(touched, store.find_blobs(commit, touched), strict=True))
+    return {path: blob for path, blob in files.items() if blob is not None}
 
 
 def _moment(seconds: int) -> datetime:

@@ -357,7 +357,7 @@ def _resolve_reference(git: _Git, name: str) -> CommitId | None:
 def _find_in_tree(tree: pygit2.Tree, path: str) -> BlobId | None:
     try:
         entry = tree[path]
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, TypeError):
         return None
     except pygit2.GitError as error:
         raise _object_problem(path, error) from error

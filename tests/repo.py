@@ -72,7 +72,7 @@ class Repo:
             repo.reset(commit, pygit2.enums.ResetMode.HARD)
         return str(commit)
 
-    def git(self, *arguments: str, at: datetime | None = None) -> str:
+    def git(self, *arguments: str, at: datetime | None = None, stdin: bytes = b"") -> str:
         """Run Git's own binary in the repository and return what it prints, without the last newline."""
         self.clock = at or self.clock + _MINUTE
         when = f"{int(self.clock.timestamp())} +0000"
@@ -85,7 +85,12 @@ class Repo:
             "GIT_COMMITTER_DATE": when,
         }
         done = subprocess.run(
-            ["git", *arguments], cwd=self.path, env={**os.environ, **identity}, capture_output=True, check=False
+            ["git", *arguments],
+            cwd=self.path,
+            env={**os.environ, **identity},
+            input=stdin,
+            capture_output=True,
+            check=False,
         )
         assert done.returncode == 0, done.stderr.decode(errors="replace")
         return done.stdout.decode(errors="surrogateescape").removesuffix("\n")
