@@ -11,6 +11,7 @@ from cms.refs import BlobId
 from cms.store import Store
 
 KEPT_BYTES = 32 * 1024 * 1024
+KEPT_DIGESTS = 200_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +24,14 @@ class Body:
     toc: tuple[markdown.Heading, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Digest:
+    """What lists tell of a body: its first words, ending in ``[…]`` where they were cut, and the number of all its words."""
+
+    excerpt: str
+    words: int
+
+
 class Bodies:
     """Rendered bodies of one repository; safe to share between threads."""
 
@@ -31,7 +40,22 @@ class Bodies:
         self._room = kept_bytes
         self._kept: OrderedDict[BlobId, Body] = OrderedDict()
         self._size = 0
+        self._digests: dict[BlobId, Digest] = {}
         self._lock = Lock()
+
+    def digest(self, blob: BlobId) -> Digest:
+        """The digest of the content file with that id.
+
+        Raises:
+            RepositoryProblem: the blob cannot be read.
+        """
+        found = self._digests.get(blob)
+        if found is None:
+            found = digest_body(self._store.read_blob(blob))
+            if len(self._digests) >= KEPT_DIGESTS:
+                self._digests.clear()
+            self._digests[blob] = found
+        return found
 
     def get(self, blob: BlobId) -> Body:
         """The body of the content file with that id.
@@ -58,13 +82,30 @@ def _weight(body: Body) -> int:
     return 2 * (len(body.markdown) + len(body.html) + len(body.text)) + 500
 
 
-def render_body(source: bytes) -> Body:
-    """The body in a content file. One that is too large or too deep to render is shown as preformatted text, never lost."""
+def read_body(source: bytes) -> str:
+    """The Markdown in a content file.
+
+    Raises:
+        RepositoryProblem: the file cannot be read; it could when the entry was made.
+    """
     try:
-        text = frontmatter.read(source).body
+        return frontmatter.read(source).body
     except CMSError as error:
         raise RepositoryProblem(f"the content file can no longer be read: {error}") from error
-    text = text.lstrip("\r\n")
+
+
+def digest_body(source: bytes) -> Digest:
+    """The digest of a content file; a body too large to render has none."""
+    text = read_body(source)
+    try:
+        return Digest(excerpt=markdown.excerpt(text)[0], words=markdown.word_count(text))
+    except CMSError:
+        return Digest(excerpt="", words=len(text.split()))
+
+
+def render_body(source: bytes) -> Body:
+    """The body in a content file. One that is too large or too deep to render is shown as preformatted text, never lost."""
+    text = read_body(source).lstrip("\r\n")
     try:
         rendered = markdown.render(text)
     except CMSError:

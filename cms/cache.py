@@ -18,7 +18,7 @@ from cms import __version__
 from cms.entry import Parsed
 
 FILE_NAME = "entries.sqlite"
-FORMAT = f"3:{__version__}"
+FORMAT = f"4:{__version__}"
 TABLES = """
 CREATE TABLE IF NOT EXISTS about (format TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS parsed (

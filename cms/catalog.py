@@ -14,7 +14,6 @@ from typing import Any
 from cms.entry import Entry
 from cms.fieldpath import FieldPath, collate, resolve_path
 from cms.history import FileHistory
-from cms.markdown import reading_minutes
 from cms.schema import Collection
 from cms.snapshot import Snapshot
 
@@ -136,7 +135,9 @@ class Catalog:
         self.valid_from = now
         self.valid_until = next_moment(snapshot.timed.values(), now)
         #: Seconds since 1970 of the last change: the commit, or the last moment at which something appeared or disappeared.
-        self.changed_at = max(min(snapshot.commit.committed_at.timestamp(), now), last_moment(snapshot.timed.values(), now))
+        self.changed_at = max(
+            min(snapshot.commit.committed_at.timestamp(), now), last_moment(snapshot.timed.values(), now)
+        )
         site = snapshot.model.settings.site
         rest = tuple(locale for locale in site.locales if locale != site.default_locale)
         self.default_chain: LocaleChain = (site.default_locale, *rest, "")
@@ -305,11 +306,7 @@ class Catalog:
             return value.timestamp() if name.endswith("_at") else value
         if name == "url":
             return self.url_of(entry)
-        if name == "status":
-            return "published"
-        if name == "excerpt":
-            return entry.parsed.excerpt or None
-        return entry.parsed.words if name == "word_count" else reading_minutes(entry.parsed.words)
+        return "published"
 
     # -- orders ----------------------------------------------------------------------------------------------------
 

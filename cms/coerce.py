@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import jsonschema_rs
 
-from cms import frontmatter, markdown
+from cms import frontmatter
 from cms.dates import format_rfc3339, is_date_only, parse_date, parse_day
 from cms.entry import RESERVED, Parsed
 from cms.errors import CMSError
@@ -49,16 +49,7 @@ def parse_entry(source: bytes, collection: Collection, zone: ZoneInfo, locales: 
     findings += _validate(fields, document, collection)
     details = _details(fields, document, collection, zone, locales, findings)
     shown = fields if RESERVED.isdisjoint(fields) else _rename_reserved(fields, document, findings)
-    excerpt = fields.get("excerpt")
-    body = document.body if collection.has_body else ""
-    try:
-        words = markdown.word_count(body) if body else 0
-        if not (isinstance(excerpt, str) and excerpt):
-            excerpt = markdown.excerpt(body)[0] if body else ""
-    except CMSError as error:
-        findings.append(finding_of(error))
-        words, excerpt = 0, ""
-    return Parsed(fields=shown, excerpt=excerpt, words=words, findings=tuple(findings), **details)
+    return Parsed(fields=shown, findings=tuple(findings), **details)
 
 
 def _type_fields(

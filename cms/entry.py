@@ -48,8 +48,6 @@ class Parsed(msgspec.Struct, frozen=True, gc=False, kw_only=True, array_like=Tru
         slug, url, locale: what the front matter says of them, when it does.
         published_at, publish_at, expire_at: seconds since 1970 (UTC).
         hidden: ``draft: true`` or ``published: false``: never public.
-        excerpt: explicit, or the first words of the body; ends with ``[…]`` where it was cut.
-        words: number of words in the body.
         findings: what is wrong; with an error among them the file is not served.
     """
 
@@ -62,8 +60,6 @@ class Parsed(msgspec.Struct, frozen=True, gc=False, kw_only=True, array_like=Tru
     publish_at: float | None = None
     expire_at: float | None = None
     hidden: bool = False
-    excerpt: str = ""
-    words: int = 0
     findings: tuple[Finding, ...] = ()
 
     @property

@@ -31,9 +31,6 @@ META_KINDS: Mapping[str, str] = {
     "published_at": "date-time",
     "first_author": "string",
     "last_author": "string",
-    "excerpt": "string",
-    "word_count": "integer",
-    "reading_minutes": "integer",
 }
 
 
@@ -97,7 +94,7 @@ def _resolve(
     head, rest = parts[0], parts[1:]
     fields = shown_fields(collection)
     item = fields.get(head)
-    if item is None or (head in META_KINDS and not rest and head not in ("excerpt",) and not item.references):
+    if item is None or (head in META_KINDS and not rest and not item.references):
         if head in META_KINDS and not rest:
             return _meta_path(head, text)
         if item is None:

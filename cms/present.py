@@ -26,7 +26,8 @@ FORMATS = (*BODY_FORMATS, "toc")
 DEPTH_LIMIT = 3
 INCLUDED_LIMIT = 1000
 FRAGMENTS_LIMIT = 200_000
-EXTRAS = ("excerpt", "word_count", "reading_minutes", "translations", "body", "toc")
+BODY_EXTRAS = ("excerpt", "word_count", "reading_minutes")
+EXTRAS = (*BODY_EXTRAS, "translations", "body", "toc")
 META = (
     "id",
     "collection",
@@ -109,13 +110,14 @@ class Presenter:
                 shown[name] = value
             else:
                 shown[name] = self._value(item, value, entry, name, shape, register)
-        parsed = entry.parsed
-        if collection.has_body:
-            shown["excerpt"] = parsed.excerpt
-            shown["word_count"] = parsed.words
-            shown["reading_minutes"] = reading_minutes(parsed.words)
-        elif parsed.excerpt:
-            shown["excerpt"] = parsed.excerpt
+        excerpt = entry.parsed.fields.get("excerpt")
+        if collection.has_body and (not shape.only or not shape.only.keys().isdisjoint(BODY_EXTRAS)):
+            digest = self._bodies.digest(BlobId(entry.blob))
+            excerpt = excerpt or digest.excerpt
+            shown["word_count"] = digest.words
+            shown["reading_minutes"] = reading_minutes(digest.words)
+        if collection.has_body or excerpt:
+            shown["excerpt"] = excerpt
         shown["translations"] = [
             {"id": other.id, "locale": other.locale, "slug": other.slug} for other in catalog.translations(entry)
         ]
