@@ -44,7 +44,7 @@ class Generation:
         self._idle.append(readers)
         try:
             self.segments = [
-                known.get(file) or whoosh.Segment(reader, file)
+                known.get(file) or whoosh.Segment(reader, file, contents.folder)
                 for file, reader in zip(contents.files, readers, strict=True)
             ]
         except BaseException:
@@ -123,7 +123,7 @@ class _Part:
         return self.reader.frequency_of(field, term)
 
     def vocabulary(self, language: str) -> bytes:
-        return self.segment.vocabulary(self.reader, language)
+        return self.segment.vocabulary(language)
 
 
 class View:
@@ -144,7 +144,7 @@ class View:
         return self._generation.languages[language]
 
     def average_length(self, field: str) -> float:
-        count = sum(sum(map(bool, part.lengths(field))) for part in self.parts)
+        count = sum(len(lengths) - lengths.count(0) for lengths in (part.lengths(field) for part in self.parts))
         return self._generation.contents.field_total(field) / max(1, count)
 
     def every_document(self, language: analysis.Language) -> Iterable[int]:
@@ -368,7 +368,7 @@ class EmbeddedEngine:
     def _is_untouched(self, generation: Generation) -> bool:
         # A mapped file that became shorter would end the process, so this is asked before every search.
         sums = generation.contents.sums
-        return all(self._verified.is_whole(name, sums[name]) for name in generation.contents.files)
+        return all(self._verified.is_whole(name, expected) for name, expected in sums.items())
 
     def _load(self, name: str, folder: Path) -> Generation:
         if self._verified.folder != folder:

@@ -111,6 +111,7 @@ class _Ranker:
     language: Language
     match: Match
     check_time: Callable[[], None]
+    _known_weights: dict[str, Sequence[float]] = field(default_factory=dict)
 
     def evaluate(self, node: Node) -> Scores:
         self.check_time()
@@ -232,9 +233,13 @@ class _Ranker:
 
     def _weights(self, kind: str, name: str) -> Sequence[float]:
         """For each length code, what BM25 adds to the frequency below the line."""
-        average = self.source.average_length(name) or 1.0
-        share = _LENGTH_SHARE[kind]
-        return [_SATURATION * (1 - share + share * self.source.length_of(code) / average) for code in range(256)]
+        weights = self._known_weights.get(name)
+        if weights is None:
+            average = self.source.average_length(name) or 1.0
+            share = _LENGTH_SHARE[kind]
+            weights = [_SATURATION * (1 - share + share * self.source.length_of(code) / average) for code in range(256)]
+            self._known_weights[name] = weights
+        return weights
 
     def _rarity(self, documents: int) -> float:
         total = max(self.source.document_count(self.language), documents)

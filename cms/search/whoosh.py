@@ -29,7 +29,7 @@ with warnings.catch_warnings():  # its source of 2016 is not to newer Pythons' t
     warnings.simplefilter("ignore")
     from whoosh import fields as whoosh_fields
     from whoosh import formats, versionstring
-    from whoosh.codec.whoosh3 import LENGTHS_COLUMN
+    from whoosh.codec.whoosh3 import LENGTHS_COLUMN, W3Codec
     from whoosh.columns import VarBytesColumn
     from whoosh.filedb.compound import CompoundStorage
     from whoosh.filedb.filestore import FileStorage, OverlayStorage
@@ -42,6 +42,7 @@ with warnings.catch_warnings():  # its source of 2016 is not to newer Pythons' t
 _NAME = "MAIN"
 _ID = "id"
 _LANGUAGE = "language"
+_WORDS = ".words"
 _MEMORY_MB = 256
 _TIER = 6  # as many segments of one size are merged into one
 _BIG_SEGMENT = 5_000
@@ -179,11 +180,15 @@ class Storage(FileStorage):  # type: ignore[misc]
         generations.sync_folder(folder)
 
 
+class _Codec(W3Codec):  # type: ignore[misc]
+    length_stats = False  # shortest and longest text of each word: a fifth of the time of a build, and not used here
+
+
 class Writer(SegmentWriter):  # type: ignore[misc]
     """A session of writing; our lock is held around it."""
 
     def __init__(self, storage: Storage) -> None:
-        super().__init__(FileIndex(storage, indexname=_NAME), limitmb=_MEMORY_MB, _lk=False)
+        super().__init__(FileIndex(storage, indexname=_NAME), limitmb=_MEMORY_MB, codec=_Codec(), _lk=False)
         folder = Path(storage.folder)
         self._known = generations.read_sums(folder, TOC._filename(_NAME, self.generation - 1)) or {}
 
@@ -200,15 +205,33 @@ class Writer(SegmentWriter):  # type: ignore[misc]
     def _commit_toc(self, segments: Sequence[Any]) -> None:
         folder = Path(self.storage.folder)
         sums = {}
-        for name in (segment.make_filename(segment.COMPOUND_EXT) for segment in segments):
-            if name not in self._known:
-                generations.sync_file(folder / name)
-            sums[name] = self._known.get(name) or generations.sum_of(folder / name)
+        for segment in segments:
+            file = segment.make_filename(segment.COMPOUND_EXT)
+            if file not in self._known:
+                self._write_vocabularies(segment)
+            for name in (file, *(path.name for path in folder.glob(f"{segment.segment_id()}.*{_WORDS}"))):
+                if name not in self._known:
+                    generations.sync_file(folder / name)
+                sums[name] = self._known.get(name) or generations.sum_of(folder / name)
         self.storage.sums = sums
         super()._commit_toc(segments)
         for path in folder.glob("*.sums"):
             if path.name != generations.sums_name(TOC._filename(_NAME, self.generation)):
                 path.unlink(missing_ok=True)
+
+    def _write_vocabularies(self, segment: Any) -> None:
+        """Write the words of each language beside a new segment, for expansions: each between two newlines."""
+        reader = Reader(self.storage, self.schema, segment)
+        words: dict[str, set[bytes]] = {}
+        for field in self.schema.names():
+            kind, _, language = field.partition("_")
+            if kind in ranking.TEXT_FIELDS and reader.has_field(field):
+                found = (word for word in reader.words(field) if len(word) >= ranking.MIN_EXPANDED)
+                words.setdefault(language, set()).update(found)
+        reader.close()
+        for language, known in words.items():
+            content = b"\n" + b"\n".join(sorted(known)) + b"\n"
+            (Path(self.storage.folder) / _words_file(segment, language)).write_bytes(content)
 
     def abandon(self) -> None:
         """Give up in any state; what was written is cleared away by the next commit."""
@@ -244,6 +267,10 @@ def merge_tiers(writer: Writer, segments: Sequence[Any]) -> list[Any]:
     return kept
 
 
+def _words_file(segment: Any, language: str) -> str:
+    return str(segment.make_filename(f".{language}{_WORDS}"))
+
+
 def latest_contents(folder: Path) -> int:
     """The number of the newest table of contents; -1 when there is none."""
     return int(TOC._latest_generation(FileStorage(str(folder)), _NAME))
@@ -264,8 +291,9 @@ def version() -> str:
 class Segment:
     """What all threads share of one segment. It never changes; what is deleted from it is the generation's business."""
 
-    def __init__(self, reader: Reader, file: str) -> None:
+    def __init__(self, reader: Reader, file: str, folder: Path) -> None:
         self.file = file
+        self._folder = folder
         self.count = int(reader.doc_count_all())
         ids, languages = reader.column(_ID, VarBytesColumn()), reader.column(_LANGUAGE, VarBytesColumn())
         self.ids: list[str] = [ids[n].decode() for n in range(self.count)] if ids else []
@@ -316,16 +344,12 @@ class Segment:
             self._lengths[field] = lengths
         return lengths
 
-    def vocabulary(self, reader: Reader, language: str) -> bytes:
+    def vocabulary(self, language: str) -> bytes:
         """The terms of the texts in one language, each between two newlines."""
         words = self._vocabularies.get(language)
         if words is None:
-            found: set[bytes] = set()
-            for kind in ranking.TEXT_FIELDS:
-                name = f"{kind}_{language}"
-                if reader.has_field(name):
-                    found.update(word for word in reader.words(name) if len(word) >= ranking.MIN_EXPANDED)
-            words = b"\n" + b"\n".join(sorted(found)) + b"\n"
+            path = self._folder / self.file.replace(".seg", f".{language}{_WORDS}")
+            words = path.read_bytes() if path.exists() else b"\n"
             self._vocabularies[language] = words
         return words
 
@@ -358,6 +382,7 @@ class Contents:
             raise ValueError(f"damaged: {', '.join(damaged)}")
         verified.keep_only(sums)
         self.sums = sums
+        self.folder = folder
         self.storage = Storage(str(folder))
         toc = TOC.read(self.storage, _NAME, gen=number)
         self.schema = toc.schema

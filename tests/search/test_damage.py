@@ -32,7 +32,7 @@ def _flip(path: Path) -> None:
 
 
 DAMAGES: list[Callable[[Path], None]] = [Path.unlink, _truncate, _empty, _flip]
-FILES = ["manifest.json", "g-*/*.toc", "g-*/*.sums", "g-*/*.seg"]
+FILES = ["manifest.json", "g-*/*.toc", "g-*/*.sums", "g-*/*.seg", "g-*/*.words"]
 
 
 def _damage(folder: Path, pattern: str, damage: Callable[[Path], None]) -> None:
