@@ -7,6 +7,7 @@ it says boolean. Dates become RFC 3339 in the site's time zone.
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -95,9 +96,11 @@ def coerce_value(item: Field, value: Any, path: Path, text_of: TextOf, zone: Zon
     Raises:
         Mistyped: a date that is no date.
     """
+    if type(value) is str and not item.is_converted:
+        return value
     if isinstance(value, list):
         if item.many:
-            return [coerce_value(_one(item), part, (*path, i), text_of, zone) for i, part in enumerate(value)]
+            return [coerce_value(item.one, part, (*path, i), text_of, zone) for i, part in enumerate(value)]
         return value
     if isinstance(value, dict):
         inside = item.properties
@@ -123,12 +126,6 @@ def coerce_value(item: Field, value: Any, path: Path, text_of: TextOf, zone: Zon
     return text if text is not None else str(value)
 
 
-def _one(item: Field) -> Field:
-    return Field(
-        name=item.name, kinds=item.kinds, format=item.format, properties=item.properties, references=item.references
-    )
-
-
 def _fits(value: object, kinds: frozenset[str]) -> bool:
     if isinstance(value, bool):
         return "boolean" in kinds
@@ -140,17 +137,28 @@ def _fits(value: object, kinds: frozenset[str]) -> bool:
 def _coerce_date(item: Field, value: str | int, path: Path, text_of: TextOf, zone: ZoneInfo) -> str:
     text = value if isinstance(value, str) else (text_of(path) or str(value))
     try:
-        if item.format == "date":
-            return (
-                parse_day(text) if is_date_only(text) else parse_date(text, zone).astimezone(zone).date()
-            ).isoformat()
-        return format_rfc3339(parse_date(text, zone), zone)
+        return _day_text(text, zone) if item.format == "date" else _moment_text(text, zone)
     except ValueError as error:
         if "string" in item.kinds and item.either:
             return text
         raise Mistyped(
             f"{text[:60]!r} is not a date: {error}", path, "write it as 2019-06-27 or 2019-06-27T10:00"
         ) from error
+
+
+@lru_cache(maxsize=10_000)
+def _day_text(text: str, zone: ZoneInfo) -> str:
+    return (parse_day(text) if is_date_only(text) else parse_date(text, zone).astimezone(zone).date()).isoformat()
+
+
+@lru_cache(maxsize=10_000)
+def _moment_text(text: str, zone: ZoneInfo) -> str:
+    return format_rfc3339(parse_date(text, zone), zone)
+
+
+@lru_cache(maxsize=10_000)
+def _seconds(text: str, zone: ZoneInfo) -> float:
+    return parse_date(text, zone).timestamp()
 
 
 def _validate(fields: dict[str, Any], document: frontmatter.Document, collection: Collection) -> list[Finding]:
@@ -231,7 +239,7 @@ def _details(
             value = fields.get(name)
             if isinstance(value, str | int) and not isinstance(value, bool):
                 try:
-                    return parse_date(str(value), zone).timestamp()
+                    return _seconds(str(value), zone)
                 except (ValueError, OverflowError) as error:
                     wrong(name, f"{value!r} is not a date: {error}", "write it as 2019-06-27 or 2019-06-27T10:00")
             elif value is not None:
@@ -260,7 +268,7 @@ def _published_at(fields: Mapping[str, Any], collection: Collection, zone: ZoneI
         value = _find(fields, name) if name else None
         if isinstance(value, str):
             try:
-                return parse_date(value, zone).timestamp()
+                return _seconds(value, zone)
             except (ValueError, OverflowError):
                 continue
     return None

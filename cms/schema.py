@@ -10,7 +10,8 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from importlib.resources import files
 from typing import Any
 
@@ -29,7 +30,7 @@ SIZE_LIMIT_BYTES = 512 * 1024
 DEPTH_LIMIT = 24
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Field:
     """One field of a collection.
 
@@ -58,6 +59,16 @@ class Field:
     facet: bool = False
     choices: tuple[Any, ...] = ()
     properties: Mapping[str, "Field"] = field(default_factory=dict)
+
+    @cached_property
+    def one(self) -> "Field":
+        """The field that each item of a list is."""
+        return replace(self, many=False, either=False)
+
+    @cached_property
+    def is_converted(self) -> bool:
+        """Whether a text may have to become something else."""
+        return bool(self.format in ("date", "date-time") or "boolean" in self.kinds)
 
     @property
     def kind(self) -> str:
