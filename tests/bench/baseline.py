@@ -1,5 +1,7 @@
 """What a cold start is compared with: walk the tree, read the blobs, parse the front matter with PyYAML's C loader.
 
+Front matter in TOML is parsed with the standard library, other files are read and left.
+
 ``python -m tests.bench.baseline REPOSITORY`` prints ``{"seconds": …, "entries": …}``. It types, checks, sorts and
 keeps nothing but the parsed front matter.
 """
@@ -7,6 +9,7 @@ keeps nothing but the parsed front matter.
 import json
 import sys
 import time
+import tomllib
 from collections.abc import Iterator
 from typing import Any
 
@@ -30,10 +33,12 @@ def _walk(tree: pygit2.Tree) -> Iterator[pygit2.Blob]:
 
 
 def _parse(source: bytes) -> dict[str, Any] | None:
-    if not source.startswith(b"---\n"):
+    fence = source[:3]
+    if fence not in (b"---", b"+++"):
         return None
     try:
-        values = yaml.load(source[4 : source.index(b"\n---", 4)], Loader=yaml.CSafeLoader)
+        text = source[4 : source.index(b"\n" + fence, 3)]
+        values = tomllib.loads(text.decode()) if fence == b"+++" else yaml.load(text, Loader=yaml.CSafeLoader)
     except (ValueError, yaml.YAMLError):
         return None
     return values if isinstance(values, dict) else None

@@ -7,11 +7,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-START_SECONDS = 600
+START_SECONDS = 3600
+CMS = (sys.executable, "-c", "from cms.cli import main; main()")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,11 +48,11 @@ class Client:
 
 
 @contextmanager
-def serve_site(repository: Path) -> Iterator[int]:
-    """``cms serve`` on a repository; the port it listens on, once it is ready."""
+def serve_site(repository: Path, *, wait_for: str = "/readyz") -> Iterator[int]:
+    """``cms serve`` on a repository; the port it listens on, once *wait_for* is answered by something else than 503."""
     port = _free_port()
-    command = [sys.executable, "-m", "cms", "serve", str(repository), "--port", str(port)]
-    with _running(command, port, "/readyz"):
+    command = [*CMS, "serve", str(repository), "--port", str(port)]
+    with _running(command, port, wait_for):
         yield port
 
 
@@ -80,11 +81,10 @@ def _wait(process: "subprocess.Popen[bytes]", port: int, path: str) -> None:
     while time.monotonic() < end:
         if process.poll() is not None:
             raise RuntimeError(f"{process.args!r} ended with {process.returncode}")
-        try:
+        with suppress(OSError):
             if Client(port).get(path).status != 503:
                 return
-        except OSError:
-            time.sleep(0.05)
+        time.sleep(0.05)
     raise TimeoutError(f"{process.args!r} did not answer within {START_SECONDS} s")
 
 
