@@ -103,24 +103,11 @@ def adopt(
     schemas: dict[str, str] = {}
     summaries = []
     for plan in layout.plans:
-        around = Surroundings(
-            collection=plan.name,
-            files=sum(path in parsed for path in plan.matches),
-            locales=locales,
-            slugs=slugs,
-            assets=other_paths,
-        )
+        readable = sum(path in parsed for path in plan.matches)
+        around = Surroundings(collection=plan.name, files=readable, locales=locales, slugs=slugs, assets=other_paths)
         schemas[f"{plan.name}.yaml"], said = _schema(plan, parsed, around, hints)
         notes += said
-        summaries.append(
-            CollectionSummary(
-                name=plan.name,
-                title=plan.title,
-                patterns=plan.patterns,
-                count=len(plan.matches),
-                unparsed=len(plan.matches) - around.files,
-            )
-        )
+        summaries.append(_summary(plan, readable))
     covered = {path for plan in layout.plans for path in plan.matches}
     return Adoption(
         settings_toml=_settings(hints, name, branch, default, locales),
@@ -129,6 +116,13 @@ def adopt(
         unparsed=tuple(finding for finding in unparsed if finding.path in covered),
         notes=tuple(notes),
         generator=hints.generator,
+    )
+
+
+def _summary(plan: Plan, readable: int) -> CollectionSummary:
+    count = len(plan.matches)
+    return CollectionSummary(
+        name=plan.name, title=plan.title, patterns=plan.patterns, count=count, unparsed=count - readable
     )
 
 

@@ -34,7 +34,7 @@ REFERENCE_VALUES = 5
 OPEN_OBJECT = 60
 MANY_DATES = 0.9
 WORDS = frozenset({"yes", "no", "on", "off", "true", "false"})
-DATE_LIKE = re.compile(r"(?=.*\d{1,4}[-/. ]).{6,64}", re.DOTALL)
+DATE_LIKE = re.compile(r"(?=.*\d).{6,64}", re.DOTALL)
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[A-Za-z]{2,}")
 URI = re.compile(r"https?://[^\s/]+\S*")
 DAY_IN_PATH = re.compile(r"/?(?:[\w-]+/)*\d{4}/\d{1,2}/\d{1,2}/.+")

@@ -316,8 +316,9 @@ class Planner:
 
 
 def _literal(name: str) -> str:
-    """A folder's name inside a pattern, where braces and stars mean something else."""
-    return re.sub(r"[{}*]+", "*", name)
+    """A folder's name inside a pattern, where braces and stars mean something else, and YAML must be able to hold it."""
+    plain = "".join(character if character.isprintable() and character not in "{}*" else "*" for character in name)
+    return re.sub(r"\*+", "*", plain)
 
 
 def _is_index(rel: str) -> bool:

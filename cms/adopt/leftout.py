@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from cms.adopt.generator import Hints
 
-MARKDOWN = re.compile(r"(?P<stem>.+)(?P<extension>\.(?:md|markdown))")
+MARKDOWN = re.compile(r"(?P<stem>.+)(?P<extension>\.(?:md|markdown))", re.DOTALL)
 PROJECT_FILES = re.compile(
     r"(readme|licen[cs]e|copying|notice|contributing|contributors|code[-_]of[-_]conduct|changelog|changes|history|security|support|"
     r"authors|maintainers|governance|codeowners|pull_request_template|issue_template|roadmap|todo|agents|claude)([._-].*)?",

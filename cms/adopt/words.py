@@ -90,6 +90,7 @@ def humanize(name: str) -> str:
     """``_services_projects`` and ``servicesProjects`` as ``Services projects``."""
     spaced = re.sub(r"(?<=[a-zæøå0-9])(?=[A-ZÆØÅ][a-zæøå])", " ", name)
     text = " ".join(re.sub(r"[-_.\s]+", " ", spaced).split())
+    text = "".join(character for character in text if character.isprintable())
     return text[:1].upper() + text[1:] if text else name
 
 
