@@ -81,7 +81,7 @@ def _commit(repository: Path, post: Post) -> str:
     trees = [tip.tree, *(tip.tree["/".join(folders[:depth])] for depth in range(1, len(folders) + 1))]
     id, mode = git.create_blob(post.source), _FILE
     for tree, child in zip(reversed(trees), reversed([*folders, name]), strict=True):
-        builder = git.TreeBuilder(tree)
+        builder = git.TreeBuilder(tree.id)
         builder.insert(child, id, mode)
         id, mode = builder.write(), _TREE
     author = pygit2.Signature("Bench", "bench@example.org")
