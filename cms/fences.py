@@ -253,6 +253,8 @@ def _opener(lines: list[str], position: int, fence: str) -> InvalidFrontMatter:
 def _late_opener(lines: list[str], position: int) -> int | None:
     """A whole front matter block behind a few lines of text, such as a note that somebody put on top."""
     for number in range(position + 1, min(position + 6, len(lines) - 1)):
+        if lines[number - 1].startswith(("```", "~~~")):
+            return None
         key = _KEY.match(lines[number + 1])
         if lines[number].rstrip() == "---" and key and _IDENTIFIER.match(key["key"]):
             fields = _fields(lines, number + 1)

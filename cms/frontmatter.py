@@ -353,7 +353,7 @@ def _checked(values: dict[str, Any], block: str, kind: str) -> JSONObject:
     """TOML or JSON *values* as JSON that every reader keeps exactly."""
 
     def clean(value: Any, path: tuple[str | int, ...]) -> JSONValue:
-        if len(path) > yamltext.MAX_DEPTH:
+        if len(path) >= yamltext.MAX_DEPTH and isinstance(value, dict | list):
             raise _too_deep()
         if isinstance(value, dict):
             members: dict[str, JSONValue] = {}

@@ -96,7 +96,7 @@ _ADVICE: Mapping[str, _Advice] = {
     "did not find expected node content": _Advice(
         "broken-list", "a value is missing here", "remove the extra comma or bracket"
     ),
-    "directive": _Advice("unquoted-symbol", "a line cannot begin with '%'", _QUOTE_IT),
+    "while scanning a directive": _Advice("unquoted-symbol", "a line cannot begin with '%'", _QUOTE_IT),
     "found an incompatible YAML": _Advice("unquoted-symbol", "a line cannot begin with '%'", _QUOTE_IT),
 }
 _OTHER = _Advice("yaml", "this cannot be read as YAML", "check quotes, colons and indentation around this line")
@@ -133,7 +133,8 @@ def explain(block: str, error: yaml.YAMLError) -> InvalidFrontMatter:
     if not isinstance(error, yaml.MarkedYAMLError):
         return InvalidFrontMatter(_OTHER.detail, rule=_OTHER.rule, hint=_OTHER.hint)
     problem = error.problem or error.context or ""
-    advice = next((advice for text, advice in _ADVICE.items() if text in problem), _OTHER)
+    message = f"{problem} {error.context}" if "directive" in (error.context or "") else problem
+    advice = next((advice for text, advice in _ADVICE.items() if text in message), _OTHER)
     mark = (error.context_mark if advice.at_context else None) or error.problem_mark or error.context_mark
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     lines = block.split("\n")
