@@ -12,6 +12,8 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import chain
+from operator import itemgetter
 
 import msgspec
 
@@ -21,11 +23,15 @@ from cms.refs import BlobId, CommitId, TreeId
 MAX_ENTRIES = 1_000_000
 MAX_DEPTH = 64
 MAX_NAME_BYTES = 255
+_FAR_BYTES = 8192
+_NO_TREE = TreeId("")
 
 Row = tuple[bytes, bytes, bytes]
 ReadTree = Callable[[TreeId], bytes]
 
 _ENTRY = re.compile(rb"([0-7]{5,6}) ([^\0]{1,4096})\0(.{20})", re.DOTALL)
+# As many entries as fit, in one match that makes no values: it finds where the entry begins that holds a given byte.
+_ENTRIES = re.compile(rb"(?:[0-7]{5,6} [^\0]{1,4096}\0.{20})*+", re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _TREE, _LINK, _SUBMODULE = b"40000", b"120000", b"160000"
 _FILE_MODES = {b"100644": 0o100644, b"100755": 0o100755, b"100664": 0o100644}
@@ -137,12 +143,65 @@ def parse_tree(raw: bytes, id: TreeId) -> list[Row]:
         RepositoryProblem: the bytes are no tree.
     """
     rows: list[Row] = _ENTRY.findall(raw)
-    if sum([len(mode) + len(name) for mode, name, _ in rows]) + 22 * len(rows) != len(raw):
-        raise RepositoryProblem(f"tree {id} is damaged", tree=id, hint="run `git fsck`")
-    unique = {name: None for _, name, _ in rows}
-    if len(unique) != len(rows):
+    if sum(map(len, chain.from_iterable(rows))) + 2 * len(rows) != len(raw):
+        raise _damaged(id)
+    if len(set(map(itemgetter(1), rows))) != len(rows):
         return list({row[1]: row for row in reversed(rows)}.values())[::-1]
     return rows
+
+
+def parse_differing(old: tuple[TreeId, bytes], new: tuple[TreeId, bytes]) -> tuple[list[Row], list[Row]]:
+    """Parse of two raw trees the entries from the first that differs to the last, so of a large folder only a few.
+
+    Raises:
+        RepositoryProblem: the bytes are no trees.
+    """
+    (old_id, old_raw), (new_id, new_raw) = old, new
+    shorter = min(len(old_raw), len(new_raw))
+    same = _common(lambda length: old_raw[:length] == new_raw[:length], shorter)
+    entries = _ENTRIES.match(old_raw, 0, same)
+    start = entries.end() if entries else 0
+    tail = _common(lambda length: old_raw[-length:] == new_raw[-length:], shorter - start)
+    if max(len(old_raw), len(new_raw)) - start - tail > _FAR_BYTES:
+        return parse_tree(old_raw[start:], old_id), parse_tree(new_raw[start:], new_id)
+    old_rows, new_rows = _Reader(old_id, old_raw, start), _Reader(new_id, new_raw, start)
+    # At the same distance from the end, inside the common end, and both where an entry begins: the rest is the same.
+    while old_rows.left != new_rows.left or old_rows.left > tail:
+        (old_rows if old_rows.left >= new_rows.left else new_rows).advance()
+    return old_rows.rows, new_rows.rows
+
+
+class _Reader:
+    """Parses a raw tree entry by entry. ``left`` is the number of bytes not yet parsed."""
+
+    def __init__(self, id: TreeId, raw: bytes, start: int) -> None:
+        self._id = id
+        self._raw = raw
+        self.left = len(raw) - start
+        self.rows: list[Row] = []
+
+    def advance(self) -> None:
+        entry = _ENTRY.match(self._raw, len(self._raw) - self.left)
+        if entry is None:
+            raise _damaged(self._id)
+        self.rows.append((entry[1], entry[2], entry[3]))
+        self.left = len(self._raw) - entry.end()
+
+
+def _common(is_common: Callable[[int], bool], longest: int) -> int:
+    """Return the greatest length for which *is_common* holds; it must hold for all shorter ones. Zero always holds."""
+    low, high = 0, longest
+    while low < high:
+        middle = (low + high + 1) // 2
+        if is_common(middle):
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _damaged(tree: TreeId) -> RepositoryProblem:
+    return RepositoryProblem(f"tree {tree} is damaged", tree=tree, hint="run `git fsck`")
 
 
 def list_files(root: TreeId, read_tree: ReadTree, prefixes: Sequence[str] = ()) -> TreeListing:
@@ -180,7 +239,7 @@ class _Walk:
     def add_files(self, tree: TreeId, folder: str, depth: int, selection: "_Selection | None") -> None:
         """Add the files below *tree* to the listing; *folder* is empty or ends with a slash."""
         files = self.listing.files
-        for mode, raw_name, raw_id in self._rows(tree, selection):
+        for mode, raw_name, raw_id in self._selected(parse_tree(self._read_tree(tree), tree), selection):
             name, reason = _check_name(raw_name)
             if reason is None and mode in _FILE_MODES:
                 files.append(FileEntry(folder + name, BlobId(raw_id.hex()), _FILE_MODES[mode]))
@@ -194,10 +253,11 @@ class _Walk:
         self, old: TreeId | None, new: TreeId | None, folder: str, depth: int, selection: "_Selection | None"
     ) -> None:
         """Add what differs between two trees, of which one may not exist, to the changes."""
-        old_rows = set(self._rows(old, selection)) if old else set()
-        new_rows = set(self._rows(new, selection)) if new else set()
-        before = {row[1]: row for row in old_rows - new_rows}
-        after = {row[1]: row for row in new_rows - old_rows}
+        old_raw, new_raw = (self._read_tree(tree) if tree else b"" for tree in (old, new))
+        old_rows, new_rows = parse_differing((old or _NO_TREE, old_raw), (new or _NO_TREE, new_raw))
+        old_set, new_set = set(self._selected(old_rows, selection)), set(self._selected(new_rows, selection))
+        before = {row[1]: row for row in old_set - new_set}
+        after = {row[1]: row for row in new_set - old_set}
         for raw_name in before.keys() | after.keys():
             name, reason = _check_name(raw_name)
             if reason is not None:
@@ -210,8 +270,7 @@ class _Walk:
                 below = selection and selection[raw_name]
                 self.add_changes(old_tree, new_tree, f"{folder}{name}/", depth + 1, below)
 
-    def _rows(self, tree: TreeId, selection: "_Selection | None") -> list[Row]:
-        rows = parse_tree(self._read_tree(tree), tree)
+    def _selected(self, rows: list[Row], selection: "_Selection | None") -> list[Row]:
         self._budget -= len(rows)
         if self._budget < 0:
             raise RepositoryProblem(
