@@ -217,6 +217,45 @@ def test_slugs_that_differ_only_in_case_are_both_served_with_a_warning() -> None
     assert "docs: the slugs Tittel, tittel differ only in case; both are served" in adoption.notes
 
 
+def test_folders_of_the_same_name_share_a_collection_unless_their_slugs_clash() -> None:
+    adoption = adopt_files({"docs/a.md": PAGE, "site/docs/a.md": PAGE, "web/docs/b.md": PAGE})
+    assert place(adoption, "docs/a.md")[:2] == ("docs", "a")
+    assert place(adoption, "site/docs/a.md")[:2] == ("docs-2", "a")
+    assert place(adoption, "web/docs/b.md")[:2] == ("docs", "b")
+
+
+def test_a_folder_with_nothing_but_a_readme_is_not_content() -> None:
+    adoption = adopt_files({"docs/a.md": PAGE, "scripts/README.md": NOTE, "node_modules/x/readme.md": NOTE})
+    assert [item.name for item in adoption.collections] == ["docs"]
+
+
+@pytest.mark.parametrize(
+    ("paths", "generator"),
+    [
+        (["_posts/2019-01-01-a.md"], "jekyll"),
+        (["content/a.md", "archetypes/default.md"], "hugo"),
+        (["content/a.md", "templates/page.html"], "zola"),
+        (["content/a.md"], "plain"),
+    ],
+)
+def test_folders_tell_the_generator_where_no_configuration_does(paths: Sequence[str], generator: str) -> None:
+    assert adopt_files(dict.fromkeys(paths, PAGE)).generator == generator
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ('base_url = "https://a.example"\ndefault_language = "nn"\n', "zola"),
+        ('baseURL = "https://a.example"\nlanguageCode = "nn-NO"\n', "hugo"),
+        ('name = "something else"\n', "plain"),
+    ],
+)
+def test_what_stands_in_a_config_toml_tells_whose_it_is(config: str, expected: str) -> None:
+    adoption = adopt_files({"config.toml": config, "content/posts/a.md": POST})
+    site = read_settings(adoption.settings_toml).site
+    assert (adoption.generator, site.default_locale) == (expected, "en" if expected == "plain" else "nn")
+
+
 @pytest.mark.parametrize("folder", ["do{cs}", "a**", "line\nbreak", "caf\udce9", "'\"#: x", "~", "日本", "-", "no"])
 def test_an_odd_folder_name_does_not_break_the_pattern(folder: str) -> None:
     adoption = adopt_files({f"{folder}/a*b.md": PAGE})
@@ -243,6 +282,8 @@ def test_an_odd_folder_name_does_not_break_the_pattern(folder: str) -> None:
         (["ord", ""], {"type": ["string", "null"]}),
         (["", ""], {}),
         (["[]", "[]"], {"type": "array"}),
+        (["[3.9, 3.10]", "[2.7]"], {"type": "array", "items": {"type": "string"}}),
+        (["[a, [b]]"], {"type": "array", "items": {"type": ["string", "array"], "items": {"type": "string"}}}),
         (["{x: 1}", "{x: 2, y: a}"], {"type": "object"}),
     ],
 )
