@@ -151,12 +151,15 @@ def _rows(model: str, items: Iterable[tuple[str, Parsed]]) -> Iterator[tuple[str
 
 def pooled(parsed: Parsed) -> Parsed:
     """*parsed* with short texts and keys shared with every other entry: taxonomies and authors repeat, and memory counts."""
-    fields = parsed.fields
+    fields, title = parsed.fields, parsed.title
     intern = sys.intern
     for key, value in fields.items():
         if type(value) is str:
             if len(value) <= 40:
                 fields[key] = intern(value)
+            if value == title:
+                # Decoding made two of it. Nobody else holds the entry yet.
+                msgspec.structs.force_setattr(parsed, "title", fields[key])
         elif type(value) is list:
             fields[key] = [intern(part) if type(part) is str and len(part) <= 40 else part for part in value]
     return parsed

@@ -14,6 +14,7 @@ The first time all commits are read in one pass of ``git log``; later only those
 they are few and every move is exact. A shallow clone's oldest commits seem to have made everything.
 """
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Generic, TypeVar
@@ -181,7 +182,7 @@ class History:
             encoded = msgspec.msgpack.decode(data, type=_Encoded)
             stamps = encoded.stamps
             lives = {
-                path: _Life(stamps[first], stamps[last])
+                sys.intern(path): _Life(stamps[first], stamps[last])
                 for path, first, last in zip(encoded.paths, encoded.firsts, encoded.lasts, strict=True)
             }
             graves = {

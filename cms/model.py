@@ -3,18 +3,19 @@
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from cms.errors import CMSError, InvalidSettings
 from cms.finding import Finding, finding_of
-from cms.paths import PathMatch
+from cms.paths import PathMatch, PathPattern
 from cms.refs import BlobId, CommitId
 from cms.schema import Collection, check_references, read_schema
 from cms.settings import SCHEMAS_FOLDER, SETTINGS_FILE, Settings, read_settings
 from cms.store import Store
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ContentModel:
     """Settings and collections, and what is wrong with the files they were read from.
 
@@ -66,11 +67,20 @@ class ContentModel:
 
     def place(self, path: str) -> tuple[Collection, PathMatch] | None:
         """The collection that *path* belongs to, and what the path says; the first collection that matches wins."""
-        for collection in self.collections.values():
-            found = collection.match(path)
-            if found is not None:
-                return collection, found
+        for prefix, suffix, pattern, collection in self._patterns:
+            if path.startswith(prefix) and path.endswith(suffix):
+                found = pattern.match(path)
+                if found is not None:
+                    return collection, found
         return None
+
+    @cached_property
+    def _patterns(self) -> list[tuple[str, str, PathPattern, Collection]]:
+        return [
+            (pattern.prefix, pattern.suffix, pattern, collection)
+            for collection in self.collections.values()
+            for pattern in collection.patterns
+        ]
 
 
 def read_model(store: Store, commit: CommitId) -> ContentModel | None:

@@ -5,6 +5,7 @@ public may see of it at a given moment is the ``catalog``'s business, not decide
 """
 
 import gc
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -67,7 +68,8 @@ def build_snapshot(
         for file in listing:
             place = model.place(file.path)
             if place is not None:
-                placed[file.path] = (*place, file.blob)
+                # Interned: the history names the same paths, and each is kept once.
+                placed[sys.intern(file.path)] = (*place, file.blob)
         parsed = _parse_all(store, model, placed.values(), cache, progress)
         files: dict[str, Entry] = {}
         findings: dict[str, tuple[Finding, ...]] = {
