@@ -53,7 +53,7 @@ PART_PATTERN = re.compile(rf"{_LETTER}+")
 # Written without spaces between words: pairs of characters stand in for words.
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uac00-\ud7af"
 _UNSPACED_RUN = re.compile(f"[{_UNSPACED}]+")
-_SAMPLE = 4_000
+_SAMPLE = 2_000
 _CACHED_WORDS = 200_000
 
 
@@ -88,6 +88,12 @@ def chunks(text: str) -> Iterator[Chunk]:
             yield Chunk(start=match.start(), end=match.end(), parts=(raw[:MAX_WORD],), joined=())
         else:
             yield from _complex_chunk(match.start(), match.end(), raw)
+
+
+def spans(text: str) -> Iterator[tuple[int, int, str]]:
+    """Where each chunk of normalised text stands, and how it is written; for who looks at the same words again and again."""
+    for match in _CHUNK.finditer(text):
+        yield match.start(), match.end(), match.group()
 
 
 def _complex_chunk(start: int, end: int, raw: str) -> Iterator[Chunk]:

@@ -154,12 +154,12 @@ class Verified:
     """Files whose checksum was found right, so that each is read through once; looked at again when it was touched."""
 
     folder: Path
-    _known: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+    _known: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
     def is_whole(self, name: str, expected: tuple[int, int]) -> bool:
         try:
             facts = (self.folder / name).stat()
-            seen = (facts.st_size, facts.st_mtime_ns, facts.st_ino)
+            seen = (facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino)
             if self._known.get(name) == seen:
                 return True
             if facts.st_size != expected[0] or sum_of(self.folder / name) != expected:

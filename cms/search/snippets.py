@@ -7,15 +7,17 @@ stem, the plain form of a word, the beginning or the end of a compound.
 import html
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 
 from cms.search import querytext
-from cms.search.analysis import Chunk, Language, chunks, has_nordic_letter, normalise
+from cms.search.analysis import Chunk, Language, chunks, has_nordic_letter, normalise, spans
 from cms.search.engine import SearchDocument, Snippet
 from cms.search.postings import language_of_document
 from cms.search.ranking import COMPOUNDING, MIN_EXPANDED
 
 _MAX_TEXT = 200_000  # characters looked through for a good place
+_MAX_KNOWN = 20_000
 _EXACT, _WIDER = 2, 1
 
 
@@ -27,9 +29,17 @@ class _Wanted:
     stems: dict[str, int]
     folds: dict[str, int]
     stopwords: frozenset[str]
+    known: dict[str, tuple[int, int] | None] = field(default_factory=dict)  # words looked at before, as written
 
-    def find(self, chunk: Chunk) -> tuple[int, int] | None:
-        """Which word of the query a chunk shows, and how well."""
+    def look_at(self, raw: str) -> tuple[int, int] | None:
+        """Which word of the query a word as written shows, and how well."""
+        if len(self.known) >= _MAX_KNOWN:
+            self.known.clear()
+        match = next(filter(None, map(self._find, chunks(raw))), None)
+        self.known[raw] = match
+        return match
+
+    def _find(self, chunk: Chunk) -> tuple[int, int] | None:
         for word in (*chunk.parts, *chunk.joined):
             stem = self.language.stem(word)
             if stem in self.stems:
@@ -68,6 +78,7 @@ def make_snippets(text: str, document: SearchDocument, *, length: int) -> list[S
     return [*snippets, body, *(other for other in others if other.marked)]
 
 
+@lru_cache(maxsize=32)  # the hits of one page are shown one after the other
 def _wanted(text: str, language: Language) -> _Wanted:
     stems: dict[str, int] = {}
     folds: dict[str, int] = {}
@@ -119,10 +130,11 @@ def _snippet(name: str, text: str, wanted: _Wanted, length: int) -> Snippet:
 def _find(text: str, wanted: _Wanted) -> Iterator[_Found]:
     if not wanted.stems:
         return
-    for chunk in chunks(text):
-        match = wanted.find(chunk)
+    known = wanted.known
+    for start, end, raw in spans(text):
+        match = known[raw] if raw in known else wanted.look_at(raw)
         if match is not None:
-            yield _Found(start=chunk.start, end=chunk.end, word=match[0], value=match[1])
+            yield _Found(start=start, end=end, word=match[0], value=match[1])
 
 
 def _best_start(found: Sequence[_Found], length: int) -> int:

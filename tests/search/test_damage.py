@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from cms.errors import SearchUnavailable
-from cms.search import Engine, open_engine
+from cms.search import EmbeddedEngine, Engine, open_engine
 from tests.search.tools import document, fill, found
 
 
@@ -73,6 +73,30 @@ def test_a_file_damaged_while_serving_is_noticed_and_reset_heals(
     engine.reset()
     fill(engine, a="laks i elva", b="torsk i havet")
     assert (found(engine, "torsk"), engine.is_broken) == (["b"], False)
+
+
+def test_damage_that_the_date_of_change_hides_is_noticed(folder: Path) -> None:
+    engine = _filled(folder)
+    path = max(folder.glob("g-*/*.seg"))
+    facts = path.stat()
+    with path.open("r+b") as file:
+        file.write(b"\xff" * facts.st_size)
+    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    with pytest.raises(SearchUnavailable, match="being built anew"):
+        found(engine, "laks")
+    engine.reset()
+    assert (engine.is_broken, engine.ids()) == (False, frozenset())
+
+
+def test_what_goes_wrong_in_the_middle_of_a_query_is_unavailable_not_a_crash(folder: Path) -> None:
+    engine = open_engine(folder, fingerprint="test")
+    fill(engine, a="laks i elva")
+    assert isinstance(engine, EmbeddedEngine)
+    assert engine._current is not None
+    engine._current.segments[0]._lengths["body_norwegian"] = b""
+    with pytest.raises(SearchUnavailable, match="being built anew"):
+        found(engine, "laks")
+    assert engine.is_broken
 
 
 def test_every_single_flipped_byte_of_a_table_of_contents_is_noticed(folder: Path) -> None:

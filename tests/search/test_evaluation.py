@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(not CORPORA.is_dir(), reason="the corpora are no
 
 def _document(path: str, text: str) -> SearchDocument:
     matter = _FRONT_MATTER.match(text)
-    fields = dict(_FIELD.findall(matter[1])) if matter else {}
+    fields: dict[str, str] = dict(_FIELD.findall(matter[1])) if matter else {}
     summary = fields.get("description", fields.get("summary", ""))
     body = _MARKUP.sub(" ", text[matter.end() :] if matter else text)
     return SearchDocument(path, "nb", fields.get("title", ""), summary, body)
