@@ -248,6 +248,8 @@ def _details(
 
     title = _find(fields, collection.title_field) if collection.title_field else None
     locale = fields.get("locale")
+    if isinstance(locale, str) and locale not in locales:
+        locale = locale.replace("_", "-")
     if locale is not None and locale not in locales:
         wrong("locale", f"{_short(locale)} is not one of the site's locales", f"one of {', '.join(sorted(locales))}")
         locale = None
@@ -300,7 +302,7 @@ def _is_hidden(fields: Mapping[str, Any]) -> bool:
 def _slug(value: object, wrong: Callable[..., None]) -> str | None:
     if value is None:
         return None
-    slug = str(value).strip("/ ")
+    slug = str(value).strip("/ ") or ("index" if value == "/" else "")
     if (
         not slug
         or len(slug) > SLUG_LIMIT

@@ -4,9 +4,10 @@ A pattern such as ``content/{locale}/**/{date}-{slug}.md`` is written in a schem
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 from cms.errors import InvalidSchema
 
@@ -21,8 +22,7 @@ PARTS = {
 BUNDLES = ("index", "_index")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PathMatch:
+class PathMatch(NamedTuple):
     """What a path says of its entry: slug, locale (``None``: the site's default) and date (``None``: it names none)."""
 
     slug: str
@@ -39,26 +39,36 @@ class PathPattern:
     locales: frozenset[str]
     prefix: str
     suffix: str
+    is_simple: bool
 
     def match(self, path: str) -> PathMatch | None:
         """What *path* says, or ``None`` when it is not of this pattern."""
         if not (path.startswith(self.prefix) and path.endswith(self.suffix)):
             return None
+        if self.is_simple:
+            slug = path[len(self.prefix) : -len(self.suffix) or None]
+            return self._match_parts(slug, None, "", {}) if slug and "/" not in slug else None
         found = self.expression.fullmatch(path)
         if found is None:
             return None
         groups = found.groupdict()
-        slug, locale = groups["slug"], groups.get("locale")
-        if locale is None:
+        return self._match_parts(groups["slug"], groups.get("locale"), groups.get("folders"), groups)
+
+    def _match_parts(
+        self, slug: str, locale: str | None, folders: str | None, groups: Mapping[str, str | None]
+    ) -> PathMatch:
+        if locale is None and "." in slug:
             stem, _, tail = slug.rpartition(".")
             if stem and tail in self.locales:
                 slug, locale = stem, tail
-        folders = (groups.get("folders") or "").strip("/")
+        day = _day(groups) if groups else None
+        if day is None and slug[:4].isdigit():
+            day = _leading_day(slug)
         if slug in BUNDLES and "folders" in groups:
-            slug = folders or "index"
+            slug = (folders or "").strip("/") or "index"
         elif folders:
-            slug = f"{folders}/{slug}"
-        return PathMatch(slug=slug, locale=locale, day=_day(groups))
+            slug = folders + slug
+        return PathMatch(slug, locale, day)
 
 
 def compile_pattern(text: str, locales: Collection[str]) -> PathPattern:
@@ -101,10 +111,12 @@ def compile_pattern(text: str, locales: Collection[str]) -> PathPattern:
         raise InvalidSchema(f"x-path {text!r} must hold {{slug}}", keyword="x-path")
     literal = re.match(r"[^{*]*", text)
     prefix = literal[0] if literal else ""
-    return PathPattern(text, re.compile("".join(parts)), frozenset(locales), prefix, re.split(r"[}*]", text)[-1])
+    suffix = re.split(r"[}*]", text)[-1]
+    is_simple = text == f"{prefix}{{slug}}{suffix}" and "/" not in suffix
+    return PathPattern(text, re.compile("".join(parts)), frozenset(locales), prefix, suffix, is_simple)
 
 
-def _day(groups: dict[str, str | None]) -> date | None:
+def _day(groups: Mapping[str, str | None]) -> date | None:
     try:
         if groups.get("date"):
             year, month, day = map(int, str(groups["date"]).split("-"))
@@ -114,3 +126,12 @@ def _day(groups: dict[str, str | None]) -> date | None:
     except ValueError:
         return None
     return None
+
+
+def _leading_day(slug: str) -> date | None:
+    """The day that a slug begins with: blogs that repeat a slug on other days keep the day in it."""
+    found = re.match(r"(\d{4})-(\d{1,2})-(\d{1,2})(?:-|\Z)", slug)
+    try:
+        return date(*map(int, found.groups())) if found else None
+    except ValueError:
+        return None
