@@ -76,8 +76,7 @@ def _bare_equivalent(repository: Path, paths: Sequence[str]) -> Iterator[int]:
     """The bare server with what the product answers to *paths*."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "answers.json"
-        with serve_site(repository, wait_for=search_path(RARE_WORD)) as port:
-            client = Client(port)
+        with serve_site(repository, wait_for=search_path(RARE_WORD)) as port, Client(port) as client:
             answers = {path: client.get(path) for path in paths}
         refused = [f"{answer.status} {path}" for path, answer in answers.items() if answer.status != 200]
         if refused:
@@ -94,9 +93,10 @@ def _asked(port: int, path: str, seconds: float) -> Load:
 def _first_time(repository: Path, floor: int, paths: Sequence[str]) -> tuple[Load, Load]:
     """Ask a server that was just started; only the order of each (category, sort) was needed before."""
     with serve_site(repository, wait_for=search_path(RARE_WORD)) as port:
-        client = Client(port)
-        for category, sort in product(CATEGORIES, SORTS):
-            client.get(list_path(category, sort, limit=1))
+        with Client(port) as client:
+            for category, sort in product(CATEGORIES, SORTS):
+                client.get(list_path(category, sort, limit=1))
+        ask_once(floor, paths[:100])
         return ask_once(port, paths), ask_once(floor, paths)
 
 

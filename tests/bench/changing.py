@@ -26,8 +26,8 @@ def measure_changes(sizes: Sequence[int]) -> Iterator[Row]:
         with tempfile.TemporaryDirectory() as folder:
             repository = Path(folder) / "site.git"
             subprocess.run(["git", "clone", "-q", "--bare", str(generate(size)), str(repository)], check=True)
-            with serve_site(repository, wait_for=search_path(RARE_WORD)) as port:
-                found = _measure_edits(repository, Generator(size), Client(port))
+            with serve_site(repository, wait_for=search_path(RARE_WORD)) as port, Client(port) as client:
+                found = _measure_edits(repository, Generator(size), client)
         for what, seconds in found.items():
             smallest.setdefault(what, seconds)
             yield Row(
@@ -43,8 +43,7 @@ def measure_changes(sizes: Sequence[int]) -> Iterator[Row]:
 def measure_searches(sizes: Sequence[int]) -> Iterator[Row]:
     """The first time a search is asked: one question at a time, each with another limit."""
     for size in sizes:
-        with serve_site(generate(size), wait_for=search_path(RARE_WORD)) as port:
-            client = Client(port)
+        with serve_site(generate(size), wait_for=search_path(RARE_WORD)) as port, Client(port) as client:
             for name, word in (("rare", RARE_WORD), ("common", COMMON_WORD)):
                 times = [client.get(search_path(word, limit)).seconds for limit in range(1, SEARCHES)]
                 yield Row(

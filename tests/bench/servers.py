@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 START_SECONDS = 3600
 CMS = (sys.executable, "-c", "from cms.cli import main; main()")
@@ -27,10 +28,16 @@ class Answer:
 
 
 class Client:
-    """One kept connection to a server on this machine."""
+    """One kept connection to a server on this machine; a context manager."""
 
     def __init__(self, port: int) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=START_SECONDS)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._connection.close()
 
     def get(self, path: str) -> Answer:
         """Ask *path*; the time is from sending to the last byte."""
@@ -81,8 +88,8 @@ def _wait(process: "subprocess.Popen[bytes]", port: int, path: str) -> None:
     while time.monotonic() < end:
         if process.poll() is not None:
             raise RuntimeError(f"{process.args!r} ended with {process.returncode}")
-        with suppress(OSError):
-            if Client(port).get(path).status != 503:
+        with suppress(OSError), Client(port) as client:
+            if client.get(path).status != 503:
                 return
         time.sleep(0.05)
     raise TimeoutError(f"{process.args!r} did not answer within {START_SECONDS} s")
