@@ -33,14 +33,14 @@ MAX_SAFE_INTEGER = 2**53
 
 # The screen for the fast tier: what the tiers treat differently, or only the exact one can refuse. One pass for single
 # characters first, as most front matter holds none of them; then only the patterns that could match.
-_SUSPECT = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f&*!%?|>_\\{\[]")
+_SUSPECT = re.compile(r"[&*!%?|>_\\\[]")
 _ALWAYS_EXACT = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f{]")
 _PROPERTY = re.compile(r"[-:,\[? \n](?:[&*][^ \n]|[!%?])")  # tags, anchors, aliases, directives, complex keys
 _BRACKETS = re.compile(r"\[[^\]\n]*[:\[|>\n]|\][ ]*[^ \n]")  # nested, over several lines, or with pairs in them
 _EMPTY_TEXT = re.compile(r"[ \n][|>][-+0-9 ]*(?:#[^\n]*)?\n[ \n]*\Z")
 _NUMBER_WITH_UNDERSCORE = re.compile(r"[ \[,\n][-+.0-9eE]*_[-+._0-9eE]*[ \n,\]:]")
 _UNUSUAL_ESCAPE = re.compile(r"\\[^\"\\/n]")
-_RADIX = re.compile(r"[-+ \[,\n]0[bBoOxX]")
+_RADIX = re.compile(r"0[bBoOxX](?<=[-+ \[,\n]0.)")
 # A long row of compact nested lists overflows yaml-rs' stack and ends the process.
 _COMPACT_LIST = re.compile(r"-[ \n]+-[ \n]")
 _ODD_START = frozenset("&*!%?- ")
@@ -112,11 +112,12 @@ def compose(block: str) -> Node | None:
 
 def _is_unsure(block: str) -> bool:
     """Whether the tiers might differ about *block*."""
-    if block[:1] in _ODD_START or "<<" in block or _RADIX.search(block) or _COMPACT_LIST.search(block):
+    if block[:1] in _ODD_START or "<<" in block or _ALWAYS_EXACT.search(block) or _COMPACT_LIST.search(block):
+        return True
+    if "0" in block and _RADIX.search(block):
         return True
     if _SUSPECT.search(block) and (
-        _ALWAYS_EXACT.search(block)
-        or _PROPERTY.search(block)
+        (any(map(block.__contains__, "&*!%?")) and _PROPERTY.search(block))
         or ("[" in block and _BRACKETS.search(block))
         or ("_" in block and _NUMBER_WITH_UNDERSCORE.search(block))
         or ("\\" in block and _UNUSUAL_ESCAPE.search(block))

@@ -102,6 +102,8 @@ def test_empty_front_matter_has_no_fields(source: str) -> None:
         "```yaml\n---\ntitle: x\ndraft: true\n---\n```\n",
         "--\nText\n",
         "+ one\n+ two\n",
+        "+++\u00a0\nText\n",
+        "Text\n---\ntitle: A\n\nMore text\n",
     ],
 )
 def test_plain_markdown_has_no_front_matter(source: str) -> None:
@@ -175,7 +177,8 @@ def test_a_second_block_is_refused(source: str) -> None:
 
 
 def test_a_rule_right_below_the_front_matter_is_text() -> None:
-    assert yaml("a: 1", "\n---\n* list\n{:toc}\n\n---\n").body.startswith("\n---\n")
+    for body in ("\n---\n* list\n{:toc}\n\n---\n", "----\ntitle: A\n---\n", "---\n", "---"):
+        assert yaml("a: 1", body).body == body
 
 
 # Bytes
@@ -346,6 +349,7 @@ def test_decomposed_keys_are_read_composed() -> None:
         ("a:\n - b\n c: d", "list-indentation"),
         ("a: | b\n  c", "block-text"),
         ("a: 1\n  b: 2", "unquoted-colon"),
+        ("<<<<<<< HEAD\n=======\n>>>>>>> b", "merge-conflict"),
         ("<<<<<<< HEAD\na: 1\n=======\na: 2\n>>>>>>> b", "merge-conflict"),
         ("%a: 1", "unquoted-symbol"),
         ("a: 1\n--- b\nc: 1", "second-document"),
@@ -374,6 +378,10 @@ def test_depth_is_bounded_alike_in_every_format(depth: int) -> None:
         assert {refusal(source).facts["rule"] for source in sources} == {"too-deep"}
 
 
+def test_deep_indentation_is_refused_though_the_fast_tier_could_read_it() -> None:
+    assert yaml_refusal("".join(" " * n + "a:\n" for n in range(40))).facts["rule"] == "too-deep"
+
+
 @pytest.mark.parametrize("key", ["__proto__", "constructor", "_id", "sha", "status", "a b", "æøå"])
 def test_no_key_has_a_meaning_of_its_own(key: str) -> None:
     assert yaml(f"{key}: 1").values == {key: 1}
@@ -393,6 +401,7 @@ def test_toml_dates_become_text_and_numbers_keep_theirs() -> None:
     ]
     assert document.text(("d",)) == "3.10"
     assert document.text(("b",)) == "2019-06-27"
+    assert document.text(("e",)) == "99999999999999999999"
 
 
 def test_json_numbers_keep_their_text() -> None:
@@ -443,6 +452,7 @@ def test_marks_of_toml_and_json_are_found_by_key() -> None:
     assert toml('title = "A"\n\n[extra]\nteam = "B"').mark(("extra", "team")) == Mark(5, 8)
     assert read(b'{\n "a": 1,\n "b": {"c": 2}\n}\n').mark(("b", "c")) == Mark(3, 13)
     assert toml("a = 1").mark(("missing",)) == Mark(1, 1)
+    assert toml("a = [1, 2]").mark(("a", 1)) == Mark(2, 5)
 
 
 def test_what_is_no_scalar_has_no_text() -> None:
