@@ -198,8 +198,6 @@ def _fields(stream: IO[bytes]) -> Iterator[bytes]:
         for field in fields:
             if field := field.lstrip(b"\n"):
                 yield field
-    if rest:
-        yield rest
 
 
 def _parse_log(fields: Iterator[bytes], own: Mapping[bytes, dict[str, tuple[BlobId | None, ...]]]) -> Iterator[Step]:

@@ -80,10 +80,9 @@ class _Layers(Generic[Value]):
 
     def flat(self) -> dict[str, Value]:
         flat = self._base.copy()
-        for key, value in self._over.items():
+        flat.update({key: value for key, value in self._over.items() if value is not None})
+        for key in [key for key, value in self._over.items() if value is None]:
             flat.pop(key, None)
-            if value is not None:
-                flat[key] = value
         return flat
 
 
@@ -121,6 +120,8 @@ class History:
         """
         if new_commit == self.commit:
             return self
+        if store.resolve(self.commit) is None:  # forced away, and pruned since
+            return History.build(store, new_commit)
         changes = store.diff(self.commit, new_commit)
         steps = read_few_steps(store, self.commit, new_commit, changes)
         if steps is None:
@@ -291,10 +292,10 @@ class _Trace:
 
     def _follow(self, step: Step, group: _Group) -> None:
         going_on: list[tuple[str, list[_Line]]] = []
-        deleted = []
+        deleted: list[tuple[str, BlobId]] = []
         for touch in step.touches:
-            if touch.new is None:
-                deleted.append(touch)
+            if touch.old is not None and touch.new is None:
+                deleted.append((touch.path, touch.old))
                 continue
             lines = group.pop(touch.path, None)
             if lines is None:
@@ -309,14 +310,14 @@ class _Trace:
         # Only now: within one commit, a may have become b and b have become c.
         for name, lines in going_on:
             group.setdefault(name, []).extend(lines)
-        for touch in deleted:
-            self._delete(touch, group)
+        for path, blob in deleted:
+            self._delete(path, blob, group)
 
     def _follow_merge(self, step: Step, group: _Group) -> None:
         """Send each file that is unlike the first parent's to the parent it came from."""
         for touch in step.touches:
             lines = group.pop(touch.path, None)
-            if lines is None or touch.new is None:
+            if lines is None:
                 continue
             blobs = step.own.get(touch.path)
             if blobs is None or touch.new in blobs:
@@ -347,16 +348,14 @@ class _Trace:
             line.born_path, line.born_blob = touch.path, touch.new
         self._born.setdefault(touch.path, []).extend(lines)
 
-    def _delete(self, touch: Touch, group: _Group) -> None:
-        if touch.old is None:
-            return
-        restored = [line for line in self._born.pop(touch.path, ()) if line.born_blob == touch.old]
-        if touch.path not in self._buried:
-            self._buried.add(touch.path)
-            self.dead.append(_Line(touch.path, touch.old))
+    def _delete(self, path: str, blob: BlobId, group: _Group) -> None:
+        restored = [line for line in self._born.pop(path, ()) if line.born_blob == blob]
+        if path not in self._buried:
+            self._buried.add(path)
+            self.dead.append(_Line(path, blob))
             restored.append(self.dead[-1])
         if restored:
-            group.setdefault(touch.path, []).extend(restored)
+            group.setdefault(path, []).extend(restored)
 
     def _join(self, commit: CommitId, group: _Group) -> None:
         there = self._groups.get(commit)

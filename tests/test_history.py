@@ -262,6 +262,63 @@ def test_odd_names_and_configuration_do_not_matter(repo: Repo) -> None:
     assert told(both_ways(repo, tip), "sub/æ ø å.md")[2] == tip
 
 
+def test_a_history_whose_commit_was_pruned_is_made_anew(repo: Repo) -> None:
+    base = repo.commit({"a.md": "1"}, author=KARI)
+    lost = repo.commit({"a.md": "2"}, author=OLA)
+    history = History.build(Store.open(repo.path), CommitId(lost))
+    forced = repo.commit({"a.md": "3"}, author=ASE, parents=[base])
+    repo.git("gc", "-q", "--prune=now")
+    assert told(history.advance(Store.open(repo.path), CommitId(forced)), "a.md") == ("Kari", "Åse", forced)
+
+
+def test_another_project_that_is_merged_in_brings_its_history(repo: Repo) -> None:
+    base = repo.commit({"a.md": "1"}, author=KARI)
+    other = repo.commit({"b.md": "1"}, author=OLA, branch="other", parents=[])
+    merge = repo.commit({"b.md": "1"}, author=ASE, parents=[base, other])
+    assert told(both_ways(repo, merge), "b.md") == ("Ola", "Ola", other)
+
+
+def test_a_file_edited_on_a_branch_from_before_its_deletion_keeps_its_beginning(repo: Repo) -> None:
+    base = repo.commit({"a.md": "1", "b.md": "x"}, author=KARI)
+    main = repo.commit({"a.md": None}, author=KARI)
+    side = repo.commit({"a.md": "2"}, author=OLA, branch="side", parents=[base])
+    merge = repo.commit({"a.md": "2"}, author=ASE, parents=[main, side])
+    assert told(both_ways(repo, merge), "a.md") == ("Kari", "Ola", side)
+
+
+def test_a_file_moved_and_edited_by_the_merge_itself_keeps_its_beginning(repo: Repo) -> None:
+    base = repo.commit({"a.md": LONG}, author=KARI)
+    side = repo.commit({"b.md": "x"}, author=OLA, branch="side", parents=[base])
+    merge = repo.commit({"a.md": None, "c.md": LONG + "More.\n", "b.md": "x"}, author=ASE, parents=[base, side])
+    assert told(both_ways(repo, merge), "c.md") == ("Kari", "Åse", merge)
+
+
+def test_a_file_of_the_branch_that_the_merge_edits_keeps_its_beginning(repo: Repo) -> None:
+    base = repo.commit({"a.md": "1"}, author=KARI)
+    side = repo.commit({"b.md": LONG}, author=OLA, branch="side", parents=[base])
+    merge = repo.commit({"b.md": LONG + "More.\n"}, author=ASE, parents=[base, side])
+    assert told(both_ways(repo, merge), "b.md") == ("Ola", "Åse", merge)
+
+
+def test_moving_one_file_and_deleting_another_is_told_apart(repo: Repo) -> None:
+    repo.commit({"a.md": "1", "b.md": "2", "c.md": "x"}, author=KARI)
+    moved = repo.commit({"a.md": None, "b.md": None, "d.md": "1"}, author=OLA)
+    assert told(both_ways(repo, moved), "d.md") == ("Kari", "Ola", moved)
+    restored = repo.commit({"b.md": "2"}, author=ASE)
+    assert told(both_ways(repo, restored), "b.md") == ("Kari", "Åse", restored)
+
+
+def test_a_git_program_that_cannot_be_run_is_a_problem(
+    repo: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tip = CommitId(repo.commit({"a.md": "1"}))
+    (tmp_path / "git").write_bytes(b"\x7fELF rubbish")
+    (tmp_path / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(RepositoryProblem, match="git cannot be run"):
+        History.build(Store.open(repo.path), tip)
+
+
 def test_many_changes_are_folded_into_the_shared_base(repo: Repo) -> None:
     store = Store.open(repo.path)
     history = History.build(store, CommitId(repo.commit({"a.md": "1"}, author=KARI)))

@@ -307,7 +307,69 @@ def test_a_bare_minimum_of_a_commit_is_read_and_less_is_damage(repo: Repo) -> No
         store.commit(broken)
 
 
+def test_every_way_to_an_object_names_what_is_missing(repo: Repo) -> None:
+    commit = CommitId(repo.commit({"a.md": "one"}))
+    store, unknown = Store.open(repo.path), CommitId(UNKNOWN)
+    loose_path(repo, repo.git("rev-parse", "main^{tree}")).unlink()
+    for read in (
+        lambda: store.blob_size(BlobId(UNKNOWN)),
+        lambda: store.commits_between(commit, unknown, limit=9),
+        lambda: store.find_blob(commit, "a.md"),
+        lambda: store.commit(unknown),
+    ):
+        with pytest.raises(RepositoryProblem, match="is missing"):
+            read()
+
+
+def test_a_damaged_commit_is_no_unknown_one(repo: Repo) -> None:
+    commit = repo.commit({"a.md": "one"})
+    loose_path(repo, commit).chmod(0o644)
+    loose_path(repo, commit).write_bytes(b"rubbish")
+    with pytest.raises(RepositoryProblem, match="is damaged"):
+        Store.open(repo.path).resolve(commit)
+
+
+def test_a_ref_that_cannot_be_looked_at_is_a_problem(repo: Repo) -> None:
+    repo.commit({"a.md": "one"})
+    watch = Store.open(repo.path).watch(MAIN)
+    watch.current()
+    (repo.path / MAIN).unlink()
+    (repo.path / MAIN).symlink_to("main")
+    with pytest.raises(RepositoryProblem, match="cannot be read"):
+        watch.current()
+
+
+def test_a_ref_file_with_rubbish_leads_nowhere_or_is_a_problem(repo: Repo) -> None:
+    repo.commit({"a.md": "one"})
+    (repo.path / MAIN).write_text("rubbish")
+    store = Store.open(repo.path)
+    with pytest.raises(RepositoryProblem, match="refs/heads/main cannot be read"):
+        store.resolve(MAIN)
+
+
 # While the repository changes
+
+
+def test_repositories_are_opened_anew_after_a_while(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit = repo.commit({"a.md": "one"})
+    store = Store.open(repo.path)
+    store.resolve(MAIN)
+    monkeypatch.setattr("cms.store.POOL_SECONDS", -1.0)
+    assert read_all(store, commit) == {"a.md": b"one"}
+
+
+def test_ids_that_were_not_found_are_not_looked_for_again_and_again(
+    repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store.open(repo.path)
+    monkeypatch.setattr("cms.store._MAX_UNKNOWN", 2)
+    os.utime(repo.path / "objects/pack", (1_700_000_000, 1_700_000_000))
+    threading.Event().wait(0.06)  # until the folder is too old to change unnoticed
+    for digit in "12312":
+        assert store.resolve(digit * 40) is None
+        assert store.resolve(digit * 40) is None
+    commit = repo.commit({"a.md": "one"})
+    assert store.resolve(commit) == commit
 
 
 def test_reading_goes_on_while_git_collects_garbage(repo: Repo) -> None:
