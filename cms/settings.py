@@ -167,3 +167,10 @@ def read_environment(variables: Mapping[str, str] = os.environ) -> Environment:
         branch=variables.get("CMS_BRANCH", ""),
         log_level=variables.get("CMS_LOG", "info"),
     )
+
+
+def export_environment(environment: Environment) -> None:
+    """Hand *environment* to the worker processes that are started from now on; they get it from :func:`read_environment`."""
+    os.environ["CMS_SITE"] = str(environment.site)
+    os.environ["CMS_BRANCH"] = environment.branch
+    os.environ["CMS_LOG"] = environment.log_level
