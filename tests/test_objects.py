@@ -1,4 +1,4 @@
-"""Comparing raw trees, also wide ones of which only a part is parsed."""
+"""Git's raw objects: strange ones are understood or set aside, wide folders are compared in part."""
 
 import hashlib
 
@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cms.errors import RepositoryProblem
-from cms.objects import compare, parse_differing, parse_tree
-from cms.refs import TreeId
+from cms.objects import Skipped, compare, list_files, parse_commit, parse_differing, parse_time, parse_tree
+from cms.refs import CommitId, TreeId
 
 OLD, NEW = TreeId("old"), TreeId("new")
 FILES = st.dictionaries(
@@ -56,3 +56,51 @@ def test_damaged_trees_are_refused(damage: bytes) -> None:
 def test_of_entries_with_the_same_name_the_first_counts() -> None:
     raw = raw_tree({"a": 1}) + raw_tree({"a": 2, "b": 1})
     assert [row[1:] for row in parse_tree(raw, NEW)] == [row[1:] for row in parse_tree(raw_tree({"a": 1, "b": 1}), NEW)]
+
+
+def test_names_and_modes_that_a_tree_must_not_have_are_set_aside() -> None:
+    names = [b"..", b".GIT", b".gitignore", b"a/b", b"n" * 256, b"zero\xe2\x80\x8bwidth"]
+    raw = b"".join(b"100644 %s\0%s" % (name, b"x" * 20) for name in names) + b"140000 odd\0" + b"x" * 20
+    listing = list_files(NEW, {NEW: raw}.__getitem__)
+    forbidden = "its name is not allowed in a Git tree"
+    assert [file.path for file in listing.files] == [".gitignore", "zero\u200bwidth"]
+    assert len(listing) == 2
+    assert listing.skipped == [
+        Skipped("..", forbidden),
+        Skipped(".GIT", forbidden),
+        Skipped("a\\x2fb", forbidden),
+        Skipped("n" * 60 + "...", "its name is longer than 255 bytes"),
+        Skipped("odd", "it has an unknown file mode"),
+    ]
+    assert [change.path for change in compare(OLD, NEW, {OLD: b"", NEW: raw}.__getitem__)] == [
+        ".gitignore",
+        "zero\u200bwidth",
+    ]
+
+
+def test_a_signed_commit_in_another_encoding_is_read() -> None:
+    raw = (
+        f"tree {'1' * 40}\nparent {'2' * 40}\nauthor Bj\xf8rn <b@x.no> 1600000000 +0200\n"
+        "committer Bj\xf8rn <b@x.no> 1600000001 +0200\nencoding ISO-8859-1\ngpgsig -----BEGIN\n tree x\n \n\nGr\xf8t\n"
+    )
+    commit = parse_commit(CommitId("3" * 40), raw.encode("latin-1"))
+    assert (commit.author_name, commit.message, commit.tree, commit.parents) == (
+        "Bjørn",
+        "Grøt\n",
+        "1" * 40,
+        ("2" * 40,),
+    )
+    assert (commit.authored_at.timestamp(), commit.committed_at.timestamp()) == (1_600_000_000, 1_600_000_001)
+
+
+@pytest.mark.parametrize("encoding", ["unknown", "zip", "unicode_escape", "\xe6"])
+def test_a_commit_in_an_encoding_that_nobody_knows_is_taken_for_utf_8(encoding: str) -> None:
+    raw = f"tree {'1' * 40}\nauthor Åse <a> 1 +0000\ncommitter Åse <a> 1 +0000\nencoding {encoding}\n\nx"
+    assert parse_commit(CommitId("3" * 40), raw.encode()).author_name == "Åse"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "year"), [("-5", 1970), ("x", 1970), ("9" * 5000, 1970), ("9" * 30, 9999), (b"1", 1970)]
+)
+def test_times_out_of_range_become_the_nearest_or_the_epoch(seconds: str, year: int) -> None:
+    assert parse_time(seconds).year == year

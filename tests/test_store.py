@@ -125,6 +125,21 @@ def test_a_kind_of_repository_that_cannot_be_read_is_named(repo: Repo, setting: 
         Store.open(repo.path)
 
 
+def test_a_folder_that_may_not_be_read_says_so(repo: Repo, tmp_path: Path) -> None:
+    if os.geteuid() == 0:
+        tmp_path.parent.chmod(0o700)
+        os.seteuid(12345)
+    else:
+        repo.path.chmod(0)
+    try:
+        with pytest.raises(RepositoryProblem, match="permission denied") as refused:
+            Store.open(repo.path)
+    finally:
+        os.seteuid(os.getuid())
+        repo.path.chmod(0o755)
+    assert "let the user" in refused.value.facts["hint"]
+
+
 # Names
 
 
