@@ -244,6 +244,26 @@ def test_the_oldest_commits_of_a_shallow_clone_seem_to_have_made_everything(repo
     assert told(history, "0.md")[0] == "Kari"
 
 
+def test_a_branch_that_begins_outside_a_shallow_clone_seems_to_have_made_everything(repo: Repo, tmp_path: Path) -> None:
+    base = repo.commit({"a.md": "1"}, author=KARI)
+    main = repo.commit({"b.md": "1"}, author=KARI)
+    side = repo.commit({"c.md": "1"}, author=OLA, branch="side", parents=[base])
+    merge = repo.commit({"c.md": "1"}, author=ASE, parents=[main, side])
+    repo.git("clone", "-q", "--bare", "--depth=2", f"file://{repo.path}", str(tmp_path / "clone.git"))
+    assert told(both_ways(Repo(tmp_path / "clone.git"), merge), "c.md") == ("Ola", "Ola", side)
+
+
+def test_a_file_that_is_deleted_twice_and_by_a_merge_may_come_back(repo: Repo) -> None:
+    repo.commit({"a.md": "1", "b.md": "x"}, author=KARI)
+    repo.commit({"a.md": None})
+    repo.commit({"a.md": "2"}, author=OLA)
+    main = repo.commit({"b.md": "y"}, author=KARI)
+    side = repo.commit({"a.md": None}, author=OLA, branch="side", parents=[main])
+    merge = repo.commit({"a.md": None}, author=OLA, parents=[main, side])
+    tip = repo.commit({"a.md": "2"}, author=ASE, parents=[merge])
+    assert told(both_ways(repo, tip), "a.md") == ("Ola", "Åse", tip)
+
+
 def test_a_missing_object_is_a_problem_that_says_what_to_do(repo: Repo) -> None:
     first = repo.commit({"a.md": "1"})
     tip = CommitId(repo.commit({"a.md": "2"}))
@@ -325,5 +345,8 @@ def test_many_changes_are_folded_into_the_shared_base(repo: Repo) -> None:
     many = repo.commit({f"posts/{number}.md": str(number) for number in range(2_100)}, author=OLA)
     history = history.advance(store, CommitId(many))
     assert (told(history, "a.md")[0], told(history, "posts/2099.md")) == ("Kari", ("Ola", "Ola", many))
-    history = history.advance(store, CommitId(repo.commit({"posts/0.md": None})))
-    assert history.get("posts/0.md") is None
+    fewer = {f"posts/{number}.md": None if number < 5 else "edited" for number in range(2_100)}
+    history = history.advance(store, CommitId(repo.commit(fewer, author=ASE)))
+    assert (history.get("posts/1.md"), told(history, "posts/9.md")[:2]) == (None, ("Ola", "Åse"))
+    history = history.advance(store, CommitId(repo.commit({"posts/9.md": None})))
+    assert history.get("posts/9.md") is None
