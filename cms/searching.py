@@ -93,6 +93,21 @@ class Searcher:
                 except CMSError as error:
                     log.warning("search.skipped", path=entry.path, reason=str(error))
 
+    @property
+    def is_broken(self) -> bool:
+        """Whether the index was found damaged."""
+        return self._engine.is_broken
+
+    def reset(self) -> None:
+        """Throw the index away and begin an empty one, which :meth:`update` fills.
+
+        Raises:
+            SearchUnavailable: the index cannot be written.
+        """
+        with self._lock:
+            self._complete_for = None
+            self._engine.reset()
+
     def close(self) -> None:
         """Let go of the index files."""
         self._engine.close()

@@ -1,0 +1,137 @@
+"""The command line: ``cms``. Translates words into calls of the same functions as the API, and their errors into exit codes.
+
+Commands live in one module for each group; this one puts them together and is the last to see an error.
+"""
+
+import errno
+import sys
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from cms import __version__
+from cms.cli.adoption import adopt
+from cms.cli.check import check
+from cms.cli.content import list_entries, search, show
+from cms.cli.exits import FINE, MEANINGS, UNEXPECTED, UNREAD, Refused
+from cms.cli.output import err, print_bytes, print_error, print_refusal, silence_output
+from cms.cli.serve import serve
+from cms.cli.start import index, init
+from cms.errors import CMSError
+from cms.log import configure_log
+from cms.settings import read_environment
+
+__all__ = ["app", "main"]
+
+SYSTEM_HINTS = {
+    errno.ENOSPC: "the disk is full: make room and try again; nothing in Git was changed",
+    errno.EACCES: "let the user that runs cms read and write there",
+    errno.EROFS: "the disk is read-only: use another folder",
+}
+
+
+class Commands(TyperGroup):
+    """All commands. What they refuse leaves as one message and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except (CMSError, Refused) as error:
+            raise typer.Exit(print_refusal(error)) from error
+        except BrokenPipeError as error:
+            silence_output()
+            raise typer.Exit(UNREAD) from error
+        except OSError as error:
+            place = f": {error.filename}" if error.filename else ""
+            print_error(f"{error.strerror or error}{place}", SYSTEM_HINTS.get(error.errno or 0, ""))
+            raise typer.Exit(UNEXPECTED) from error
+
+
+def explain(*examples: str) -> str:
+    """The end of a help text: lines to copy, then what the exit codes mean."""
+    codes = "; ".join(f"{code} {meaning}" for code, meaning in MEANINGS.items())
+    lines = ["Examples:", *(f"  $ {line}" for line in examples), "", f"Exit codes: {codes}."]
+    return "\n".join(lines).replace("[", "\\[")
+
+
+app = typer.Typer(
+    name="cms",
+    cls=Commands,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=explain("cms init my-site", "cms serve my-site", "cms check my-site"),
+)
+
+
+def print_version(wanted: bool) -> None:
+    """Print the version and end."""
+    if wanted:
+        print_bytes(f"branchpress {__version__}\n".encode())
+        raise typer.Exit(FINE)
+
+
+@app.callback()
+def start_up(
+    version: Annotated[
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Branchpress: a Git repository of Markdown files as a headless CMS."""
+    del version
+    configure_log(command_log_level(), is_json=False)
+
+
+def command_log_level() -> str:
+    """How much the log says under a command that ends by itself: what goes well is not worth a line."""
+    level = read_environment().log_level
+    return "warning" if level == "info" else level
+
+
+def register(name: str, command: Callable[..., None], *examples: str) -> None:
+    """Add a command."""
+    app.command(name, epilog=explain(*examples))(command)
+
+
+register(
+    "serve", serve, "cms serve", "cms serve ../blog --port 9000", "cms serve /srv/site.git --host 0.0.0.0 --workers 4"
+)
+register("check", check, "cms check", "cms check --ref drafts/easter", "cms check --format github")
+register("init", init, "cms init my-site", "cms init bloggen --locale nb --title 'Bloggen vår'")
+register("adopt", adopt, "cms adopt", "cms adopt ../jekyll-blog --dry-run", "cms adopt blog.git --output model")
+register("index", index, "cms index", "cms index --rebuild", "cms index --verify")
+register(
+    "list",
+    list_entries,
+    "cms list posts",
+    "cms list posts --filter category=helse --sort -date --limit 5",
+    "cms list posts -q 'filter[date][gte]=2019-01-01&facet=category' --json",
+)
+register(
+    "show",
+    show,
+    "cms show posts/laer-av-feil",
+    "cms show posts/laer-av-feil --format markdown",
+    "cms show authors/kari --json",
+)
+register(
+    "search", search, "cms search innovasjon", "cms search '\"ny teknologi\" OR roboter' --collection posts --json"
+)
+
+
+def main() -> None:
+    """Entry point of ``cms``: no error leaves it as a traceback."""
+    try:
+        app()
+    except Exception as error:
+        if read_environment().log_level.casefold() == "debug":
+            err().print_exception()
+        print_error(
+            f"something went wrong in cms itself: {type(error).__name__}: {error}",
+            "run it again with CMS_LOG=debug for the details, and report them",
+        )
+        sys.exit(UNEXPECTED)

@@ -1,0 +1,352 @@
+"""``cms list``, ``cms show``, ``cms search``: the API's own answers, asked in this process, as a table, as lines or as JSON."""
+
+import asyncio
+import html
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import quote, unquote, urlencode, urlsplit
+
+import typer
+from rich.markdown import Markdown
+from rich.table import Table
+from rich.text import Text
+from uvicorn.importer import import_from_string
+
+from cms.cli.exits import Refused, exit_code_of
+from cms.cli.output import counted, out, print_bytes, print_json, print_note
+from cms.cli.sites import BranchOption, LocaleOption, SiteOption, open_site, update_search
+from cms.finding import printable
+from cms.params import split_query
+
+# The application is built above the command line, so it is named here and not imported, as for the server.
+BUILD_APPLICATION = "cms.app:build_app"
+API = "/api/v1"
+REDIRECTS_MOST = 3
+CONDITION = re.compile(r"([^=<>!~\[\]]+)((?:\[[^\]]*\])*)(>=|<=|!=|=|<|>|~)(.*)", re.DOTALL)
+OPERATORS = {"=": "", "!=": "[ne]", ">=": "[gte]", "<=": "[lte]", ">": "[gt]", "<": "[lt]", "~": "[icontains]"}
+COLUMNS = ("slug", "title", "published_at")
+
+Pairs = list[tuple[str, str]]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print exactly what the API answers.")]
+QueryOption = Annotated[
+    str,
+    typer.Option(
+        "--query",
+        "-q",
+        metavar="QUERY",
+        help="Further parameters as in a URL: filter[a]=x&depth=1.",
+        show_default=False,
+    ),
+]
+FilterOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--filter",
+        "-f",
+        metavar="CONDITION",
+        help="category=helse, date>=2019-01-01, title~kommune, tags!=x. Several: all hold.",
+        show_default=False,
+    ),
+]
+SortOption = Annotated[str, typer.Option(metavar="FIELDS", help="Such as -published_at,title.", show_default=False)]
+LimitOption = Annotated[
+    int | None, typer.Option(metavar="N", help="Entries on a page, 20 if not said.", show_default=False)
+]
+PageOption = Annotated[int | None, typer.Option(metavar="N", help="Which page, from 1.", show_default=False)]
+FieldsOption = Annotated[
+    str, typer.Option(metavar="NAMES", help="Such as title,author.name; -body leaves one out.", show_default=False)
+]
+FacetOption = Annotated[
+    str, typer.Option(metavar="NAMES", help="Count values of fields, such as category,date.year.", show_default=False)
+]
+IncludeOption = Annotated[
+    str, typer.Option(metavar="NAMES", help="Show the entries that these references name.", show_default=False)
+]
+
+
+def list_entries(
+    collection: Annotated[str, typer.Argument(help="Name of the collection.", show_default=False)],
+    filter: FilterOption = None,
+    sort: SortOption = "",
+    limit: LimitOption = None,
+    page: PageOption = None,
+    locale: LocaleOption = "",
+    fields: FieldsOption = "",
+    include: IncludeOption = "",
+    facet: FacetOption = "",
+    query: QueryOption = "",
+    site: SiteOption = None,
+    branch: BranchOption = "",
+    is_json: JsonOption = False,
+) -> None:
+    """List the entries of a collection, with filters, sort and facets.
+
+    A table on a terminal, lines with tabs between the values otherwise.
+    """
+    pairs = read_pairs(query, filter)
+    pairs += given(sort=sort, limit=limit, page=page, locale=locale, fields=fields, include=include, facet=facet)
+    names = [name.strip() for name in fields.split(",") if name.strip() and not name.strip().startswith("-")]
+    answer = ask(
+        site,
+        branch,
+        f"/entries/{quote(collection)}",
+        pairs,
+        uses_search=any(name in ("search", "q") for name, _ in pairs),
+    )
+    if is_json:
+        return print_json(answer)
+    return print_page(json.loads(answer), names)
+
+
+def show(
+    entry: Annotated[
+        str,
+        typer.Argument(metavar="COLLECTION/SLUG", help="Which entry; the slug may hold slashes.", show_default=False),
+    ],
+    format: Annotated[
+        str,
+        typer.Option(
+            metavar="FORMATS", help="Of the body: markdown, html, text, toc; several with commas.", show_default=False
+        ),
+    ] = "",
+    locale: LocaleOption = "",
+    fields: FieldsOption = "",
+    include: IncludeOption = "",
+    query: QueryOption = "",
+    site: SiteOption = None,
+    branch: BranchOption = "",
+    is_json: JsonOption = False,
+) -> None:
+    """Show one entry: its fields, then its body."""
+    collection, slash, slug = entry.strip("/").partition("/")
+    if not slash:
+        raise Refused(
+            f"{entry!r} names no entry", hint=f"write COLLECTION/SLUG; 'cms list {collection}' shows the slugs"
+        )
+    if not format and not is_json and not fields:
+        format = "markdown"
+    pairs = read_pairs(query, None) + given(format=format, locale=locale, fields=fields, include=include)
+    answer = ask(site, branch, f"/entries/{quote(collection)}/{quote(slug)}", pairs)
+    if is_json:
+        return print_json(answer)
+    return print_entry(json.loads(answer)["data"])
+
+
+def search(
+    words: Annotated[list[str], typer.Argument(help='Words, "a phrase", AND, OR, NOT, begin*.', show_default=False)],
+    collection: Annotated[
+        str, typer.Option("--collection", metavar="NAMES", help="Search in these only.", show_default=False)
+    ] = "",
+    filter: FilterOption = None,
+    sort: SortOption = "",
+    limit: LimitOption = None,
+    page: PageOption = None,
+    locale: LocaleOption = "",
+    fields: FieldsOption = "",
+    facet: FacetOption = "",
+    query: QueryOption = "",
+    site: SiteOption = None,
+    branch: BranchOption = "",
+    is_json: JsonOption = False,
+) -> None:
+    """Search the full text of all collections, best hits first."""
+    pairs = [("q", " ".join(words)), *read_pairs(query, filter)]
+    pairs += given(collection=collection, sort=sort, limit=limit, page=page, locale=locale, fields=fields, facet=facet)
+    answer = ask(site, branch, "/search", pairs, uses_search=True)
+    if is_json:
+        return print_json(answer)
+    return print_hits(json.loads(answer))
+
+
+# -- asking --------------------------------------------------------------------------------------------------------
+
+
+def read_pairs(query: str, conditions: Iterable[str] | None) -> Pairs:
+    """The parameters that ``--query`` and ``--filter`` spell.
+
+    Raises:
+        InvalidQuery: the query string is too long or not UTF-8.
+        Refused: a condition without an operator.
+    """
+    return [*split_query(query.lstrip("?").encode()), *map(read_condition, conditions or ())]
+
+
+def read_condition(text: str) -> tuple[str, str]:
+    """``date>=2019-01-01`` as the API spells it: ``("filter[date][gte]", "2019-01-01")``."""
+    if text.startswith("filter["):
+        name, _, value = text.partition("=")
+        return name, value
+    found = CONDITION.fullmatch(text)
+    if found is None:
+        raise Refused(f"--filter {text!r} has no operator", hint="write it as category=helse or date>=2019-01-01")
+    name, brackets, operator, value = found.groups()
+    return f"filter[{name.strip()}]{brackets}{OPERATORS[operator]}", value.strip()
+
+
+def given(**options: object) -> Pairs:
+    """The options that were given, as parameters of the API."""
+    return [(name, str(value)) for name, value in options.items() if value not in ("", None)]
+
+
+def ask(site: Path | None, branch: str, path: str, pairs: Pairs, *, uses_search: bool = False) -> bytes:
+    """The API's answer to a GET request for *path*.
+
+    Raises:
+        Refused: the answer is a problem; says what the problem says.
+    """
+    opened, _ = open_site(site, branch)
+    try:
+        if uses_search and not opened.is_empty:
+            update_search(opened)
+        application = import_from_string(BUILD_APPLICATION)(opened)
+        url = f"{API}{path}?{urlencode(pairs)}"
+        for _ in range(REDIRECTS_MOST):
+            status, location, body = asyncio.run(request(application, url))
+            if not 300 <= status < 400:
+                break
+            url = location
+        if status >= 400:
+            problem = json.loads(body)
+            raise Refused(str(problem.get("detail", problem)), code=exit_code_of(str(problem.get("code"))))
+        return body
+    finally:
+        opened.close()
+
+
+async def request(application: Any, url: str) -> tuple[int, str, bytes]:
+    """(status, location, body) of a GET request to an ASGI *application*, without a network."""
+    parts = urlsplit(url)
+    messages: list[Mapping[str, Any]] = []
+
+    async def receive() -> Mapping[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Mapping[str, Any]) -> None:
+        messages.append(message)
+
+    scope: dict[str, Any] = {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "path": unquote(parts.path),
+        "raw_path": parts.path.encode(),
+        "query_string": parts.query.encode(),
+        "root_path": "",
+        "headers": [],
+        "client": None,
+        "server": ("localhost", 80),
+    }
+    await application(scope, receive, send)
+    headers = dict(messages[0]["headers"])
+    body = b"".join(message.get("body", b"") for message in messages[1:])
+    return messages[0]["status"], headers.get(b"location", b"").decode(), body
+
+
+# -- printing ------------------------------------------------------------------------------------------------------
+
+
+def print_page(answer: Mapping[str, Any], names: Sequence[str]) -> None:
+    """A list of entries, with what the page is of and the facets."""
+    entries, meta = answer["data"], answer["meta"]
+    columns = [*names] or [name for name in COLUMNS if any(entry.get(name) is not None for entry in entries)]
+    if not names and len({entry.get("locale") for entry in entries}) > 1:
+        columns.insert(1, "locale")
+    print_table(columns, [[cell(dig(entry, name)) for name in columns] for entry in entries])
+    print_facets(meta.get("facets") or {})
+    print_summary(meta, len(entries))
+
+
+def print_hits(answer: Mapping[str, Any]) -> None:
+    """Hits of a search: where, title, and a piece of the text."""
+    rows = []
+    for entry in answer["data"]:
+        marked = [item["html"] for item in entry.get("highlights", ()) if item["field"] != "title"]
+        key = f"{entry.get('collection')}/{entry.get('slug')}"
+        rows.append([f"{entry['score']:.2f}", key, cell(entry.get("title")), plain_text(marked[0]) if marked else ""])
+    print_table(["score", "entry", "title", "text"], rows)
+    print_facets(answer["meta"].get("facets") or {})
+    print_summary(answer["meta"], len(rows))
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table on a terminal, else values with tabs between them, one row a line and no heading."""
+    console = out()
+    if not console.is_terminal:
+        return print_bytes("".join("\t".join(row) + "\n" for row in rows).encode())
+    if not rows:
+        return None
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in columns:
+        table.add_column(Text(name), overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return console.print(table, soft_wrap=False)
+
+
+def print_facets(facets: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+    """The counts of each facet, below an empty line."""
+    for name, values in facets.items():
+        print_bytes(b"\n")
+        rows = [[name, cell(item.get("label") or item["value"]), str(item["count"])] for item in values]
+        print_table(["facet", "value", "count"], rows)
+
+
+def print_summary(meta: Mapping[str, Any], shown: int) -> None:
+    """On a terminal, how much there is of it."""
+    if out().is_terminal:
+        place = f", page {meta['page']} of {meta['pages']}" if meta.get("pages", 0) > 1 else ""
+        print_note(f"{shown} of {counted(meta['total'], 'entry', 'entries')}{place}")
+
+
+def print_entry(entry: Mapping[str, Any]) -> None:
+    """The fields of an entry, a line each, and its body."""
+    console = out()
+    for name, value in entry.items():
+        if name not in ("body", "toc") and value not in (None, [], {}, ""):
+            console.print(Text.assemble((f"{printable(name)}: ", "bold"), cell(value)))
+    body = entry.get("body")
+    if isinstance(body, str):
+        text = "\n".join(map(printable, body.replace("\t", "    ").splitlines()))
+        console.print()
+        if console.is_terminal and not body.lstrip().startswith("<"):
+            console.print(Markdown(text, hyperlinks=False), soft_wrap=False)
+        else:
+            print_bytes(f"{text}\n".encode())
+    elif body is not None or "toc" in entry:
+        print_json({name: entry[name] for name in ("body", "toc") if name in entry})
+
+
+def dig(entry: Mapping[str, Any], name: str) -> Any:
+    """The value of a dotted name: of each item where it leads through a list."""
+    value: Any = entry
+    for part in name.split("."):
+        if isinstance(value, list):
+            value = [item.get(part) for item in value if isinstance(item, dict)]
+        else:
+            value = value.get(part) if isinstance(value, dict) else None
+    return value
+
+
+def cell(value: Any) -> str:
+    """A value as one line of text: references by slug, lists with commas."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return ", ".join(map(cell, value))
+    if isinstance(value, dict):
+        if "slug" in value:
+            return printable(str(value["slug"]))
+        return printable(json.dumps(value, ensure_ascii=False))
+    return printable(str(value))
+
+
+def plain_text(marked: str) -> str:
+    """The text of a highlight, without its markup."""
+    return printable(html.unescape(re.sub(r"</?mark>", "", marked)))

@@ -1,0 +1,117 @@
+"""What commands print: results on standard output, everything else on standard error; colours and bars only on a terminal."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import orjson
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from cms.cli.exits import CONTENT, Refused, exit_code
+from cms.errors import CMSError, InvalidContent
+from cms.finding import Finding, finding_of, printable
+
+Step = Callable[[int, int], None]
+
+
+class PlainConsole(Console):
+    """A console that prints text as it is: no markup, no smileys, no guessed colours, no line breaks of its own."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+    def on_broken_pipe(self) -> None:
+        """Let the command line end, as for every other writer."""
+        raise BrokenPipeError
+
+
+def out() -> Console:
+    """Standard output, as it is now."""
+    return PlainConsole()
+
+
+def err() -> Console:
+    """Standard error, as it is now."""
+    return PlainConsole(stderr=True)
+
+
+def print_json(value: object) -> None:
+    """Print *value*, or bytes that already are JSON, on one line; indented on a terminal."""
+    raw = value if isinstance(value, bytes) else orjson.dumps(value)
+    if sys.stdout.isatty():
+        raw = orjson.dumps(orjson.loads(raw), option=orjson.OPT_INDENT_2)
+    print_bytes(raw + b"\n")
+
+
+def print_bytes(raw: bytes) -> None:
+    """Print UTF-8 whatever the locale of the terminal is."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(raw)
+    sys.stdout.buffer.flush()
+
+
+def print_refusal(error: CMSError | Refused) -> int:
+    """Say on standard error what is wrong and what to do; return the exit code."""
+    if isinstance(error, Refused):
+        message, hint, code = str(error), error.hint, error.code
+    elif isinstance(error, InvalidContent):
+        message, hint, code = str(finding_of(error)), "", CONTENT
+    else:
+        message, hint, code = str(error), str(error.facts.get("hint") or ""), exit_code(error)
+    print_error(message, hint)
+    return code
+
+
+def print_error(message: str, hint: str = "") -> None:
+    """One error on standard error, with what to do next on the line below."""
+    console = err()
+    console.print(Text.assemble(("Error: ", "bold red"), printable(message)))
+    if hint:
+        console.print(Text.assemble("       ", printable(hint)))
+
+
+def print_note(text: str) -> None:
+    """A remark on standard error."""
+    err().print(Text(printable(text)))
+
+
+def finding_text(finding: Finding) -> Text:
+    """A finding as ``cms check`` prints it, its severity told by colour."""
+    text = Text(str(finding))
+    text.stylize("yellow" if finding.severity == "warning" else "red", 0, len(finding.path or "repository"))
+    return text
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """``1 entry``, ``12,000 entries``."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Step]:
+    """A bar on standard error while something takes long; ``step(done, total)`` moves it. Nothing is shown but on a terminal.
+
+    A total of 0 means that nobody knows it.
+    """
+    console = err()
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total or None)
+
+
+def silence_output() -> None:
+    """Send whatever is still to be printed nowhere, because the reader of a pipe has gone."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
