@@ -28,6 +28,7 @@ from cms.store import Store
 
 InferModel = Callable[[Store, CommitId, str], ContentModel]
 Path = tuple[str | int, ...]
+RESERVED_RULE = "reserved"
 SUGGESTIONS_LIMIT = 100
 CONTENT_SUFFIXES = (".md", ".markdown")
 
@@ -74,9 +75,7 @@ def check_snapshot(snapshot: Snapshot, store: Store) -> list[Finding]:
     """
     listing = store.list_files(snapshot.commit.id)
     places = [*find_broken_references(snapshot), *find_missing_assets(snapshot, listing), *find_repeated(snapshot)]
-    found = [*snapshot.model.findings]
-    for findings in snapshot.findings.values():
-        found += findings
+    found = [*snapshot.model.findings, *read_findings(snapshot)]
     found += find_shared_keys(snapshot)
     found += find_similar_slugs(snapshot)
     found += find_strays(snapshot.model, listing)
@@ -84,6 +83,21 @@ def check_snapshot(snapshot: Snapshot, store: Store) -> list[Finding]:
     return sorted(
         found, key=lambda finding: (finding.path, finding.line, finding.column, finding.field, finding.message)
     )
+
+
+def read_findings(snapshot: Snapshot) -> Iterator[Finding]:
+    """What was found when the files were read; a reserved name, which is in most files or in none, once for a collection."""
+    shadowed: dict[tuple[str, str], list[Finding]] = {}
+    for path in sorted(snapshot.findings):
+        for finding in snapshot.findings[path]:
+            entry = snapshot.files.get(path)
+            if finding.rule == RESERVED_RULE and entry is not None:
+                shadowed.setdefault((entry.collection, finding.field), []).append(finding)
+            else:
+                yield finding
+    for first, *others in shadowed.values():
+        more = f", here and in {len(others):,} other file{'s' if len(others) > 1 else ''}" if others else ""
+        yield msgspec.structs.replace(first, message=first.message + more)
 
 
 def locate(places: Iterable[Place], store: Store) -> Iterator[Finding]:

@@ -40,8 +40,9 @@ def adopt(
 ) -> None:
     """Look at an existing repository and write cms.toml and schemas/ that accept what is there.
 
-    Knows Jekyll, Hugo, Docusaurus, Zola, Eleventy, Astro, MkDocs and plain folders of Markdown. Infers collections, paths, types,
-    required fields, dates, taxonomies and references. Nothing is committed, and no content is changed.
+    Knows Jekyll, Hugo, Docusaurus, Zola, Eleventy, Astro, MkDocs and plain
+    folders of Markdown. Infers collections, paths, types, required fields, dates,
+    taxonomies and references. Nothing is committed, no content is changed.
     """
     store = Store.open(find_repository(repository))
     name, commit = find_commit(store, branch)

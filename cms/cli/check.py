@@ -43,8 +43,9 @@ def check(
 ) -> None:
     """Validate all content at a branch, tag or commit.
 
-    Front matter, schemas, references, assets, unique fields, keys and file names. Prints every finding as
-    path:line:column: field: what is wrong (hint). Warnings do not fail. What is not committed is not looked at.
+    Front matter, schemas, references, assets, unique fields, keys and file
+    names. Prints every finding as path:line:column: field: what is wrong (hint).
+    Warnings do not fail. What is not committed is not looked at.
     """
     store = Store.open(find_repository(site))
     name, commit = find_commit(store, ref)

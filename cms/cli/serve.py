@@ -13,6 +13,7 @@ from rich.text import Text
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
+from cms.check import check_snapshot
 from cms.cli.exits import INTERRUPTED, PORT, UNREADABLE, USAGE, Refused
 from cms.cli.git import count_uncommitted
 from cms.cli.output import counted, finding_text, out, print_note
@@ -21,7 +22,7 @@ from cms.errors import SearchUnavailable
 from cms.finding import printable
 from cms.log import configure_log
 from cms.refs import short_name
-from cms.settings import export_environment, read_environment
+from cms.settings import SCHEMAS_FOLDER, SETTINGS_FILE, export_environment, read_environment
 from cms.site import Site
 
 APPLICATION = "cms.app:create_app"
@@ -44,8 +45,9 @@ def serve(
 ) -> None:
     """Serve a repository as a content API.
 
-    Answers with what is committed on the published branch, and notices new commits by itself. A repository without
-    cms.toml is served too, with schemas that are inferred from its files.
+    Answers with what is committed on the published branch, and notices new
+    commits by itself. A repository without cms.toml is served too, with schemas
+    inferred from its files.
     """
     configure_log(read_environment().log_level)
     listener = bind(host, port)
@@ -144,8 +146,9 @@ def describe(console: Console, site: Site) -> None:
         rows.append(("schema", f"inferred from the files, {counted(len(model.collections), 'collection')}"))
         rows.append(("", "to keep and improve it: cms adopt"))
     else:
-        written = counted(len(model.sources), "file")
-        rows.append(("schema", f"written, {written} ({', '.join(sorted(model.sources)[:2])} ...)"))
+        settings = f"{SETTINGS_FILE} and " if SETTINGS_FILE in model.sources else ""
+        schemas = sum(path != SETTINGS_FILE for path in model.sources)
+        rows.append(("schema", f"written down in {settings}{counted(schemas, 'file')} in {SCHEMAS_FOLDER}/"))
     shelves = [f"{name} {shelf.count:,}" for name, shelf in catalog.shelves.items()]
     rows.append(("entries", ", ".join(shelves) or "none"))
     print_rows(console, rows)
@@ -167,14 +170,13 @@ def print_rows(console: Console, rows: list[tuple[str, str]]) -> None:
 
 def print_findings(console: Console, site: Site) -> None:
     """Print how much is wrong, and the first of it."""
-    findings = site.findings()
+    findings = check_snapshot(site.catalog.snapshot, site.store)
     wrong = [finding for finding in findings if finding.severity == "error"]
     if not findings:
         return
     odd = len(findings) - len(wrong)
     parts = [counted(len(wrong), "error")] * bool(wrong) + [counted(odd, "warning")] * bool(odd)
-    meaning = "; files with an error are not served" if wrong else ""
-    print_rows(console, [("problems", f"{', '.join(parts)}{meaning}; all of them: cms check")])
+    print_rows(console, [("problems", f"{' and '.join(parts)}; to see all: cms check")])
     for finding in (wrong or findings)[:FINDINGS_SHOWN]:
         console.print(Text.assemble(" " * 13, finding_text(finding)))
 

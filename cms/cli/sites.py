@@ -17,7 +17,7 @@ from cms.store import Store
 SiteArgument = Annotated[
     Path | None,
     typer.Argument(
-        metavar="[SITE]",
+        metavar="SITE",
         help="A work tree, a bare repository or a .git folder. Default: the repository around the current folder.",
         show_default=False,
     ),

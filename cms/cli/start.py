@@ -65,8 +65,8 @@ def index(
 ) -> None:
     """Build the search index, or bring it up to date.
 
-    The server does this by itself; here it can be done before, or looked at. The index is derived from Git and may be
-    deleted at any time.
+    The server does this by itself; here it can be done before, or looked at.
+    The index is derived from Git and may be deleted at any time.
     """
     if rebuild and verify:
         raise Refused("--rebuild and --verify exclude each other", hint="use one of them")
