@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from threading import Thread
 
 import structlog
@@ -53,7 +53,7 @@ def build_app(site: Site) -> ASGIApp:
     return Gate(app, site, metrics)
 
 
-def _lifespan(site: Site) -> Callable[[Starlette], object]:
+def _lifespan(site: Site) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         del app

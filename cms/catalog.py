@@ -9,6 +9,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from email.utils import formatdate
 from typing import Any
 
 from cms.entry import Entry
@@ -135,14 +136,16 @@ class Catalog:
         self.valid_from = now
         self.valid_until = next_moment(snapshot.timed.values(), now)
         #: Seconds since 1970 of the last change: the commit, or the last moment at which something appeared or disappeared.
-        self.changed_at = max(
+        self.changed_at: float = max(
             min(snapshot.commit.committed_at.timestamp(), now), last_moment(snapshot.timed.values(), now)
         )
+        self.last_modified = formatdate(self.changed_at, usegmt=True)
         site = snapshot.model.settings.site
         rest = tuple(locale for locale in site.locales if locale != site.default_locale)
         self.default_chain: LocaleChain = (site.default_locale, *rest, "")
         self.shelves: dict[str, Shelf] = {}
         self.fragments: dict[str, Any] = {}
+        self.answers: dict[tuple[str, bytes], Any] = {}
         self.referrers: dict[tuple[str, str], set[str]] = {}
 
     def advance(self, snapshot: Snapshot, now: float) -> "Catalog":
@@ -208,8 +211,8 @@ class Catalog:
             if all(touched.isdisjoint(path.depends) for path in order.paths):
                 new.orders[spec] = order.advance(self.sort_key(collection, spec)[0], removed, added)
         for (name, spec), (path, lists) in old.postings.items():
-            order, before = new.orders.get(spec), old.orders.get(spec)
-            if order is None or before is None or not touched.isdisjoint(path.depends):
+            after, before = new.orders.get(spec), old.orders.get(spec)
+            if after is None or before is None or not touched.isdisjoint(path.depends):
                 continue
             lists = lists.copy()
             for entry in removed:
@@ -217,7 +220,7 @@ class Catalog:
                     lists[value] = _without(lists[value], entry, before.key)
             for entry in added:
                 for value in set(path.read(entry, self)):
-                    lists[value] = _with(lists.get(value, []), entry, order.key)
+                    lists[value] = _with(lists.get(value, []), entry, after.key)
             new.postings[name, spec] = (path, lists)
         return new
 

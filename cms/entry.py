@@ -4,6 +4,7 @@ What a file's bytes say is a :class:`Parsed`, shared by every path and every sna
 makes the :class:`Entry`. Bodies are not held: they are read from Git when asked for.
 """
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -29,6 +30,22 @@ RESERVED = frozenset(
     }
 )
 DEFINING = frozenset({"slug", "url", "permalink", "locale", "published_at", "excerpt"})
+
+#: The fields that the API adds to those of the front matter, and their types.
+META_KINDS: Mapping[str, str] = {
+    "id": "string",
+    "collection": "string",
+    "slug": "string",
+    "locale": "string",
+    "path": "string",
+    "url": "string",
+    "status": "string",
+    "created_at": "date-time",
+    "updated_at": "date-time",
+    "published_at": "date-time",
+    "first_author": "string",
+    "last_author": "string",
+}
 
 
 class EntryKey(NamedTuple):

@@ -5,12 +5,12 @@ what it reads there is what the same catalog shows, so that nothing unpublished 
 """
 
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from cms.entry import RESERVED, Entry
+from cms.entry import META_KINDS, RESERVED, Entry
 from cms.errors import InvalidQuery
 from cms.history import FileHistory
 from cms.model import ContentModel
@@ -18,20 +18,7 @@ from cms.schema import Collection, Field
 from cms.settings import nearest
 
 HOPS_LIMIT = 3
-META_KINDS: Mapping[str, str] = {
-    "id": "string",
-    "collection": "string",
-    "slug": "string",
-    "locale": "string",
-    "path": "string",
-    "url": "string",
-    "status": "string",
-    "created_at": "date-time",
-    "updated_at": "date-time",
-    "published_at": "date-time",
-    "first_author": "string",
-    "last_author": "string",
-}
+MEMO_LIMIT = 5000
 
 
 class Lookup(Protocol):
@@ -85,7 +72,13 @@ def resolve_path(model: ContentModel, collection: Collection, text: str, *, para
     Raises:
         InvalidQuery: no such field; names the nearest one.
     """
-    return _resolve(model, collection, text.split("."), text, parameter, 0)
+    key = ("path", collection.name, text)
+    found: FieldPath | None = model.memo.get(key)
+    if found is None:
+        found = _resolve(model, collection, text.split("."), text, parameter, 0)
+        if len(model.memo) < MEMO_LIMIT:
+            model.memo[key] = found
+    return found
 
 
 def _resolve(

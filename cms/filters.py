@@ -13,7 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from cms.dates import is_date_only, parse_date, parse_day
-from cms.entry import Entry
+from cms.entry import META_KINDS, Entry
 from cms.errors import InvalidQuery
 from cms.fieldpath import FieldPath, Lookup, resolve_path
 from cms.model import ContentModel
@@ -124,11 +124,16 @@ class FilterReader:
         return nodes
 
     def _has_field(self, text: str) -> bool:
-        try:
-            resolve_path(self._model, self._collection, text)
-        except InvalidQuery:
+        """Whether *text* names a field, asked before a key is taken for an operator."""
+        head, _, rest = text.partition(".")
+        item = self._collection.fields.get(head)
+        if item is None or not (item.references or item.properties):
             return False
-        return True
+        if not item.references:
+            return self._collection.find_field(text) is not None
+        first = rest.partition(".")[0]
+        targets = [self._model.collections.get(name) for name in item.references]
+        return any(target is not None and (first in target.fields or first in META_KINDS) for target in targets)
 
     def _condition(self, text: str, operator: str, values: Sequence[str], name: str) -> Condition:
         self._count += 1

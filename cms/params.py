@@ -14,7 +14,7 @@ from cms.catalog import EVERY_LOCALE, Catalog, LocaleChain
 from cms.errors import CollectionNotFound, InvalidQuery
 from cms.filters import FilterReader
 from cms.model import ContentModel
-from cms.present import BODY_FORMATS, DEPTH_LIMIT, FORMATS, Shape, check_tree, read_tree
+from cms.present import BODY_FORMATS, DEPTH_LIMIT, FORMATS, PLAIN, Shape, check_tree, read_tree
 from cms.query import Facet, Query, read_facet, read_sort
 from cms.schema import Collection
 from cms.settings import nearest
@@ -51,6 +51,8 @@ LIST_PARAMETERS = (
 )
 DETAIL_PARAMETERS = ("fields", "include", "depth", "format", "locale", "fallback")
 SEARCH_PARAMETERS = (*LIST_PARAMETERS, "collection")
+PLACES = frozenset({b"page", b"offset", b"skip"})
+SHAPING = frozenset({"fields", "include", "depth", "format"})
 LIMIT_DEFAULT, LIMIT_MOST = 20, 100
 FACET_LIMIT_DEFAULT, FACET_LIMIT_MOST = 20, 1000
 FACETS_MOST = 10
@@ -274,6 +276,29 @@ def _with_facets(model: ContentModel, queries: Sequence[Query], names: Sequence[
     return [replace(query, facets=tuple(found[query.collection.name])) for query in queries]
 
 
+def split_place(raw: bytes) -> tuple[bytes, Pairs]:
+    """A query string without the parameters that name a page, and these."""
+    if b"page" not in raw and b"offset" not in raw and b"skip" not in raw:
+        return raw, ()
+    place: list[bytes] = []
+    kept: list[bytes] = []
+    for part in raw.split(b"&"):
+        (place if part.partition(b"=")[0] in PLACES else kept).append(part)
+    return b"&".join(kept), split_query(b"&".join(place))
+
+
+def read_place(pairs: Pairs, limit: int) -> tuple[int, int, int | None]:
+    """(limit, offset, number of the page when it is named by number) of the page that *pairs* name.
+
+    Raises:
+        InvalidQuery: no whole number, or both a page and an offset.
+    """
+    if not pairs:
+        return limit, 0, 1
+    _, offset, page = _read_page(read_parameters(pairs, ("page", "offset")))
+    return (limit, offset, None) if page is None else (limit, (page - 1) * limit, page)
+
+
 def _read_page(parameters: Parameters) -> tuple[int, int, int | None]:
     limit = _number(parameters, "limit", LIMIT_DEFAULT, 0, LIMIT_MOST)
     if "page" in parameters.single and "offset" in parameters.single:
@@ -346,6 +371,8 @@ def read_shape(
     Raises:
         InvalidQuery: a name that none of *collections* has.
     """
+    if default_formats == () and SHAPING.isdisjoint(parameters.single):
+        return PLAIN
     names = parameters.words("fields")
     only = read_tree([name for name in names if not name.startswith("-")])
     without = frozenset(name[1:] for name in names if name.startswith("-"))

@@ -91,6 +91,14 @@ def read_sort(model: ContentModel, collection: Collection, text: str, parameter:
 
 def default_sort(model: ContentModel, collection: Collection) -> SortSpec:
     """The collection's ``x-sort``; without one newest first, or by title where there are no dates."""
+    key = ("sort", collection.name)
+    found: SortSpec | None = model.memo.get(key)
+    if found is None:
+        found = model.memo[key] = _default_sort(model, collection)
+    return found
+
+
+def _default_sort(model: ContentModel, collection: Collection) -> SortSpec:
     if collection.sort:
         return read_sort(model, collection, collection.sort, "x-sort")
     if collection.date_field or any(

@@ -16,9 +16,9 @@ from importlib.resources import files
 from typing import Any
 
 import jsonschema_rs
-import yaml
 
-from cms.errors import InvalidSchema
+from cms import yamltext
+from cms.errors import InvalidFrontMatter, InvalidSchema
 from cms.paths import PathMatch, PathPattern, compile_pattern
 from cms.settings import nearest
 
@@ -28,6 +28,25 @@ COLLECTION_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}")
 METASCHEMA = json.loads(files("cms.data").joinpath("metaschema.json").read_text("utf-8"))
 SIZE_LIMIT_BYTES = 512 * 1024
 DEPTH_LIMIT = 24
+FIELDS_LIMIT = 2000
+URL_PLACEHOLDERS = ("slug", "locale", "year", "month", "day")
+#: What each of our keywords wants, for a person who wrote something else.
+WANTED = {
+    "x-path": "a path pattern such as content/posts/{slug}.md, or a list of them",
+    "x-title": "the name of a field",
+    "x-date": "the name of a field",
+    "x-sort": "names of fields with commas between, such as -published_at,title",
+    "x-url": "a URL pattern such as /blog/{slug}",
+    "x-body": "markdown or none",
+    "x-label": "a text for each locale, such as {nb: Innlegg, en: Posts}",
+    "x-reference": "the name of a collection, or a list of them",
+    "x-asset": "true or false",
+    "x-unique": "true or false",
+    "x-search": "{boost: a number over 0 and up to 100, facet: true or false}",
+    "type": 'string, integer, number, boolean, array, object or "null" (in quotation marks), or a list of these',
+}
+_MAPS = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
+_LITERALS = ("default", "const", "enum", "examples", "x-label")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +57,8 @@ class Field:
         name: its key in the front matter; ``a.b`` for a field inside an object.
         kinds: the JSON types that the schema allows for a single value (not ``array``, not ``null``); empty: any.
         many: a list of such values.
+        either: a list of such values, or one alone.
+        nullable: an empty value is kept as ``null``.
         format: ``date``, ``date-time`` or another JSON Schema format; empty when none.
         references: collections that the value names an entry of.
         boost: weight in full-text search; 0: not searched.
@@ -48,6 +69,7 @@ class Field:
     kinds: frozenset[str]
     many: bool = False
     either: bool = False
+    nullable: bool = False
     format: str = ""
     label: Mapping[str, str] = field(default_factory=dict)
     description: str = ""
@@ -152,6 +174,8 @@ def read_schema(name: str, source: bytes | str, *, path: str, locales: Sequence[
         keyword = error.facts.get("keyword")
         pointer = error.facts.get("pointer") or ([keyword] if keyword else [])
         raise InvalidSchema(str(error), path=path, line=find_line(text, pointer), keyword=keyword) from error
+    except RecursionError as error:
+        raise InvalidSchema("the schema is nested too deeply", path=path, line=1, keyword="$ref") from error
 
 
 def _load(source: bytes | str, path: str) -> tuple[str, dict[str, Any]]:
@@ -161,33 +185,28 @@ def _load(source: bytes | str, path: str) -> tuple[str, dict[str, Any]]:
         )
     try:
         text = source.decode("utf-8-sig") if isinstance(source, bytes) else source
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):
-            if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-                line = event.start_mark.line + 1
-                raise InvalidSchema("anchors and aliases are not allowed", path=path, line=line, keyword="yaml")
-        schema = yaml.safe_load(text)
     except UnicodeDecodeError as error:
-        raise InvalidSchema("the file is not UTF-8", path=path, line=1, keyword="encoding") from error
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        mark = getattr(error, "problem_mark", None)
-        reason = getattr(error, "problem", None) or str(error) or "nested too deeply"
-        raise InvalidSchema(
-            f"the file is not valid YAML: {reason}", path=path, line=mark.line + 1 if mark else 1, keyword="yaml"
-        ) from error
-    if not isinstance(schema, dict):
-        raise InvalidSchema("the file must hold a mapping, a JSON Schema object", path=path, line=1, keyword="type")
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise InvalidSchema("the file is not UTF-8", path=path, line=line, keyword="encoding") from error
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     try:
-        return text, json.loads(json.dumps(schema, allow_nan=False))
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidSchema(
-            f"the schema holds a value that JSON cannot: {error}", path=path, line=1, keyword="yaml"
-        ) from error
+        # By YAML 1.2, as front matter: "no" in an enum or as a locale is the text, and a date stays a date.
+        schema = yamltext.load_exactly(text)
+    except InvalidFrontMatter as error:
+        reason = str(error).replace("the front matter", "the file").replace("front matter", "a schema")
+        hint = error.facts.get("hint")
+        line = error.facts.get("line", 1)
+        raise InvalidSchema(f"not a schema: {reason}", path=path, line=line, keyword="yaml", hint=hint) from error
+    if not schema:
+        raise InvalidSchema("the file is empty: it must hold a JSON Schema", path=path, line=1, keyword="type")
+    return text, dict(schema)
 
 
 def _compile(name: str, schema: dict[str, Any], path: str, locales: Sequence[str]) -> Collection:
     _check_keywords(schema, ROOT_KEYWORDS, [])
     _check_meta(schema)
-    fields = {key: _field(key, value, schema) for key, value in (schema.get("properties") or {}).items()}
+    validator = _validator(schema)
+    fields = _FieldReader(schema).read()
     patterns = schema["x-path"]
     collection = Collection(
         name=name,
@@ -205,7 +224,7 @@ def _compile(name: str, schema: dict[str, Any], path: str, locales: Sequence[str
         sort=schema.get("x-sort") or "",
         url=schema.get("x-url"),
         has_body=schema.get("x-body", "markdown") == "markdown",
-        validator=_validator(schema),
+        validator=validator,
         fingerprint=hashlib.sha256(json.dumps([name, schema, sorted(locales)], sort_keys=True).encode()).hexdigest()[
             :16
         ],
@@ -215,7 +234,20 @@ def _compile(name: str, schema: dict[str, Any], path: str, locales: Sequence[str
         if named is not None and collection.find_field(named) is None:
             hint = nearest(named, fields)
             raise InvalidSchema(f"{keyword} names {named!r}, which is no field of this schema{hint}", keyword=keyword)
+    _check_url(collection.url or "")
     return collection
+
+
+def _check_url(pattern: str) -> None:
+    """Refuse an ``x-url`` that would show a brace to readers."""
+    for name in re.findall(r"\{([^{}]*)\}", pattern):
+        if name not in URL_PLACEHOLDERS:
+            known = ", ".join(f"{{{part}}}" for part in URL_PLACEHOLDERS)
+            raise InvalidSchema(f"x-url {pattern!r}: {{{name}}} is not known; there are {known}", keyword="x-url")
+    if re.search(r"[{}]", re.sub(r"\{[^{}]*\}", "", pattern)):
+        raise InvalidSchema(f"x-url {pattern!r} has a brace without a partner", keyword="x-url")
+    if pattern and not pattern.startswith(("/", "https://", "http://")):
+        raise InvalidSchema(f"x-url {pattern!r} must begin with '/', 'https://' or 'http://'", keyword="x-url")
 
 
 def _validator(schema: dict[str, Any]) -> jsonschema_rs.Draft202012Validator:
@@ -225,15 +257,31 @@ def _validator(schema: dict[str, Any]) -> jsonschema_rs.Draft202012Validator:
         )
     except jsonschema_rs.ValidationError as error:
         pointer = [str(part) for part in error.instance_path]
-        raise InvalidSchema(
-            f"not a valid JSON Schema 2020-12: {error.message} (a pattern must be linear-time: no look-around, no back-references)"
-            if "pattern" in pointer
-            else f"not a valid JSON Schema 2020-12: {error.message}",
-            keyword=pointer[-1] if pointer else "type",
-            pointer=pointer,
-        ) from error
+        keyword = next((part for part in reversed(pointer) if not part.isdigit()), "type")
+        if 'is not a "regex"' in error.message:
+            reason = f"{error.message} (a pattern must be linear-time: no look-around, no back-references)"
+        elif keyword in WANTED:
+            reason = f"{'/'.join(pointer)} must be {WANTED[keyword]}"
+        elif error.message.startswith("Pointer "):
+            keyword, reason = "$ref", f"$ref: {error.message}"
+            pointer = _find_reference(schema, error.message.split("'")[1])
+        else:
+            reason = f"{'/'.join(pointer) or 'schema'}: {error.message}"
+        raise InvalidSchema(f"not a valid JSON Schema 2020-12: {reason}", keyword=keyword, pointer=pointer) from error
     except (jsonschema_rs.ReferencingError, ValueError) as error:
         raise InvalidSchema(f"not a valid JSON Schema 2020-12: {error}", keyword="$ref") from error
+
+
+def _find_reference(node: Any, target: str) -> list[str]:
+    """Where the ``$ref`` to *target* stands."""
+    items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for key, value in items:
+        if key == "$ref" and value == f"#{target}":
+            return ["$ref"]
+        below = _find_reference(value, target)
+        if below:
+            return [str(key), *below]
+    return []
 
 
 def _check_meta(schema: dict[str, Any]) -> None:
@@ -243,91 +291,151 @@ def _check_meta(schema: dict[str, Any]) -> None:
         if error.kind.name == "required":
             missing = next(key for key in ("type", "x-path") if key not in schema)
             raise InvalidSchema(f"the schema must have {missing!r}", keyword=missing)
+        keyword = keyword or (pointer[-1] if pointer else "type")
         where = "/".join(pointer) or "schema"
-        raise InvalidSchema(
-            f"{where}: {error.message}", keyword=keyword or (pointer[-1] if pointer else "type"), pointer=pointer
-        )
+        reason = f"must be {WANTED[keyword]}" if keyword in WANTED and keyword != "type" else error.message
+        raise InvalidSchema(f"{where}: {reason}", keyword=keyword, pointer=pointer)
 
 
-def _check_keywords(node: Any, known: Sequence[str], pointer: list[str], depth: int = 0) -> None:
-    """Refuse an ``x-`` keyword that we do not know, a ``$ref`` that leaves the file, and a schema nested without end."""
+def _check_keywords(
+    node: Any, known: Sequence[str], pointer: list[str], depth: int = 0, *, is_map: bool = False
+) -> None:
+    """Refuse an ``x-`` keyword that we do not know, a ``$ref`` that leaves the file, and a schema nested without end.
+
+    Args:
+        is_map: the keys of *node* are names that the author chose, such as those of fields.
+    """
     if depth > DEPTH_LIMIT:
         raise InvalidSchema("the schema is nested too deeply", keyword=pointer[-1], pointer=pointer)
     if isinstance(node, list):
         for index, item in enumerate(node):
             _check_keywords(item, FIELD_KEYWORDS, [*pointer, str(index)], depth + 1)
-    if not isinstance(node, dict):
-        return
-    literal = bool(pointer) and pointer[-1] in ("default", "const", "enum", "examples", "x-label")
-    for key, value in node.items():
+    for key, value in node.items() if isinstance(node, dict) else ():
         here = [*pointer, key]
-        if literal:
+        if is_map:
+            _check_keywords(value, FIELD_KEYWORDS, here, depth + 1)
             continue
-        in_map = bool(pointer) and pointer[-1] in ("properties", "patternProperties", "$defs", "dependentSchemas")
-        if not in_map and key.startswith("x-") and key not in known:
+        if key.startswith("x-") and key not in known:
             hint = nearest(key, list({*ROOT_KEYWORDS, *FIELD_KEYWORDS}))
             place = "at the top of a schema" if known is ROOT_KEYWORDS else "on a field"
             raise InvalidSchema(f"the keyword {key!r} is not known {place}{hint}", keyword=key, pointer=here)
-        if not in_map and key in ("$ref", "$dynamicRef") and not str(value).startswith("#"):
+        if key in ("$ref", "$dynamicRef") and not str(value).startswith("#"):
             raise InvalidSchema(
                 f"{key} may only point into the same file ('#/…'), not to {value!r}", keyword=key, pointer=here
             )
-        _check_keywords(value, FIELD_KEYWORDS, here, depth + 1)
+        if key not in _LITERALS:
+            _check_keywords(value, FIELD_KEYWORDS, here, depth + 1, is_map=key in _MAPS)
 
 
-def _field(name: str, node: Any, parent: Mapping[str, Any]) -> Field:
-    node = _resolve(node, parent.get("$root", parent)) if isinstance(node, dict) else {}
-    root = parent.get("$root", parent)
-    kinds, item = _kinds(node, root)
-    many = "array" in kinds
-    either = many and len(kinds - {"array", "null"}) > 0
-    inner = item if many and not either else node
-    search = node.get("x-search") or {}
-    references = node.get("x-reference") or inner.get("x-reference") or ()
-    item_kinds = _kinds(item, root)[0] if many else frozenset()
-    required = name.rpartition(".")[2] in (parent.get("required") or ())
-    return Field(
-        name=name,
-        kinds=frozenset((kinds | item_kinds) - {"array", "null"}),
-        many=many,
-        either=either,
-        format=inner.get("format") or next((part["format"] for part in _options(inner) if "format" in part), ""),
-        label=node.get("x-label") or {},
-        description=node.get("description") or "",
-        required=required,
-        references=(references,) if isinstance(references, str) else tuple(references),
-        asset=bool(node.get("x-asset") or inner.get("x-asset")),
-        unique=bool(node.get("x-unique")),
-        boost=float(search.get("boost", 0)),
-        facet=bool(search.get("facet")),
-        choices=tuple(inner.get("enum") or ()),
-        properties={
-            key: _field(f"{name}.{key}", value, {**inner, "$root": root})
-            for key, value in (inner.get("properties") or {}).items()
-            if name.count(".") < DEPTH_LIMIT
-        },
-    )
+class _FieldReader:
+    """Makes the fields of one schema. A field is described by its own node, by what its ``$ref`` names, and by every
+    branch of its ``anyOf``, ``oneOf`` and ``allOf``; a keyword counts wherever in these it stands, the nearest first."""
+
+    def __init__(self, root: dict[str, Any]) -> None:
+        self._root = root
+        self._count = 0
+
+    def read(self) -> dict[str, Field]:
+        """The fields at the top."""
+        return self._inside(*self._branches(self._root), prefix="", above=frozenset())
+
+    def _inside(
+        self, branches: list[dict[str, Any]], followed: set[str], *, prefix: str, above: frozenset[str]
+    ) -> dict[str, Field]:
+        """The fields of an object; a schema that leads back to itself is read once."""
+        if followed & above:
+            return {}
+        required = {name for node in branches for name in node.get("required", ())}
+        found: dict[str, Field] = {}
+        for node in branches:
+            for name, value in node.get("properties", {}).items():
+                if name not in found:
+                    found[name] = self._field(prefix + name, value, name in required, above | followed)
+        return found
+
+    def _field(self, name: str, node: Any, required: bool, above: frozenset[str]) -> Field:
+        self._count += 1
+        if self._count > FIELDS_LIMIT:
+            raise InvalidSchema(f"the schema has more than {FIELDS_LIMIT} fields", keyword="properties")
+        own, followed = self._branches(node)
+        items: list[dict[str, Any]] = []
+        for branch in own:
+            more, through = self._branches(branch.get("items"))
+            items += more
+            followed |= through
+        kinds, item_kinds = _kinds(own), _kinds(items)
+        many = "array" in kinds
+        either = many and bool(kinds - {"array", "null"})
+        inner = items if many and not either else [*own, *items]
+        search = _first([*own, *items], "x-search", {})
+        references = _first([*own, *items], "x-reference", ())
+        return Field(
+            name=name,
+            kinds=frozenset((kinds | item_kinds if many else kinds) - {"array", "null"}),
+            many=many,
+            either=either,
+            nullable="null" in kinds,
+            format=_first(inner, "format", ""),
+            label=_first(own, "x-label", {}),
+            description=_first(own, "description", ""),
+            required=required,
+            references=(references,) if isinstance(references, str) else tuple(references),
+            asset=_first([*own, *items], "x-asset", False),
+            unique=_first(own, "x-unique", False),
+            boost=float(search.get("boost", 0)),
+            facet=bool(search.get("facet")),
+            choices=tuple(_first(inner, "enum", ())),
+            properties=self._inside(inner, followed, prefix=f"{name}.", above=above),
+        )
+
+    def _branches(self, node: Any) -> tuple[list[dict[str, Any]], set[str]]:
+        """Every schema that describes the value at *node*, and the references that were followed to find them."""
+        found: list[dict[str, Any]] = []
+        followed: set[str] = set()
+        waiting = [node]
+        while waiting:
+            node = waiting.pop(0)
+            if not isinstance(node, dict):
+                continue
+            found.append(node)
+            reference = node.get("$ref")
+            if isinstance(reference, str) and reference not in followed:
+                followed.add(reference)
+                waiting.insert(0, self._target(reference))
+            for key in ("anyOf", "oneOf", "allOf"):
+                waiting += node.get(key, ())
+        return found, followed
+
+    def _target(self, reference: str) -> Any:
+        """What a local ``$ref`` names; ``None`` where it cannot be told, which is the validator's business."""
+        found: Any = self._root if reference.startswith("#/") else None
+        for part in reference[2:].split("/"):
+            key = part.replace("~1", "/").replace("~0", "~")
+            if isinstance(found, list):
+                found = found[int(key)] if key.isdigit() and int(key) < len(found) else None
+            else:
+                found = found.get(key) if isinstance(found, dict) else None
+        return self._root if reference == "#" else found
 
 
-def _options(node: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return [part for key in ("anyOf", "oneOf", "allOf") for part in node.get(key) or () if isinstance(part, dict)]
+def _first(nodes: Sequence[Mapping[str, Any]], keyword: str, default: Any) -> Any:
+    return next((node[keyword] for node in nodes if keyword in node), default)
 
 
-def _kinds(node: Mapping[str, Any], root: Mapping[str, Any]) -> tuple[frozenset[str], Mapping[str, Any]]:
-    """The JSON types *node* allows, and the schema of the items where it allows a list."""
-    declared = node.get("type")
-    kinds = {declared} if isinstance(declared, str) else set(declared or ())
-    item = node.get("items")
-    items: Mapping[str, Any] = _resolve(item, root) if isinstance(item, dict) else {}
-    for part in _options(node):
-        more, inner = _kinds(_resolve(part, root), root)
-        kinds |= more
-        items = items or inner
-    if not kinds and "enum" in node:
-        kinds = {_json_type(value) for value in node["enum"]}
-    if not kinds and "properties" in node:
+def _kinds(nodes: Sequence[Mapping[str, Any]]) -> set[str]:
+    """The JSON types that *nodes*, each an alternative, allow; empty: any."""
+    kinds: set[str] = set()
+    for node in nodes:
+        declared = node.get("type", ())
+        kinds |= {declared} if isinstance(declared, str) else set(declared)
+    if not kinds:
+        kinds = {_json_type(value) for node in nodes for value in node.get("enum", ())}
+        kinds |= {_json_type(node["const"]) for node in nodes if "const" in node}
+    if not kinds and any("properties" in node for node in nodes):
         kinds = {"object"}
-    return frozenset(kinds), items
+    if not kinds and any("items" in node for node in nodes):
+        kinds = {"array"}
+    return kinds
 
 
 def _json_type(value: object) -> str:
@@ -335,55 +443,22 @@ def _json_type(value: object) -> str:
     return names.get(type(value), "null")
 
 
-def _resolve(node: dict[str, Any], root: Mapping[str, Any]) -> dict[str, Any]:
-    """Follow a local ``$ref``, a bounded number of times; what cannot be followed is left to the validator."""
-    for _ in range(8):
-        reference = node.get("$ref")
-        if not isinstance(reference, str) or not reference.startswith("#/"):
-            break
-        found: Any = root
-        for part in reference[2:].split("/"):
-            found = found.get(part.replace("~1", "/").replace("~0", "~")) if isinstance(found, dict) else None
-        if not isinstance(found, dict):
-            break
-        node = {**found, **{key: value for key, value in node.items() if key != "$ref"}}
-    return node
-
-
 def find_line(text: str, pointer: Sequence[str]) -> int:
     """The 1-based line of the deepest key along *pointer* in a YAML text; 1 when even the first is not there."""
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-    except (yaml.YAMLError, RecursionError):
+        node = yamltext.compose(text)
+    except InvalidFrontMatter:
         return 1
     line = 1
     for part in pointer:
-        if isinstance(node, yaml.SequenceNode) and part.isdigit() and int(part) < len(node.value):
-            node = node.value[int(part)]
-            line = node.start_mark.line + 1
-            continue
-        if not isinstance(node, yaml.MappingNode):
+        if node is None:
             break
-        pair = next((pair for pair in node.value if pair[0].value == part), None)
-        if pair is None:
+        if node.members is not None and part in node.members:
+            key, node = node.members[part]
+            line = key.line
+        elif node.items is not None and part.isdigit() and int(part) < len(node.items):
+            node = node.items[int(part)]
+            line = node.line
+        else:
             break
-        line, node = pair[0].start_mark.line + 1, pair[1]
     return line
-
-
-def check_references(collections: Mapping[str, Collection]) -> list[InvalidSchema]:
-    """Every ``x-reference`` that names a collection that does not exist."""
-    wrong = []
-    for collection in collections.values():
-        for item in collection.walk_fields():
-            for target in item.references:
-                if target not in collections:
-                    wrong.append(
-                        InvalidSchema(
-                            f"{item.name}: x-reference names {target!r}, which is no collection{nearest(target, collections)}",
-                            path=collection.path,
-                            line=1,
-                            keyword="x-reference",
-                        )
-                    )
-    return wrong

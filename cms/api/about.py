@@ -9,7 +9,7 @@ from starlette.responses import Response
 from cms.api.responses import object_response
 from cms.api.state import BASE, Context, context
 from cms.entry import RESERVED
-from cms.fieldpath import META_KINDS
+from cms.entry import META_KINDS
 from cms.params import find_collection
 from cms.schema import Collection, Field
 
@@ -38,14 +38,14 @@ async def get_site(request: Request) -> Response:
         "openapi": f"{BASE}/openapi.json",
         **{f"entries:{name}": f"{BASE}/entries/{quote(name)}" for name in ctx.catalog.shelves},
     }
-    return object_response(ctx, data, links=links)
+    return object_response(request, ctx, data, links=links)
 
 
 async def list_collections(request: Request) -> Response:
     """``GET /collections``."""
     ctx = context(request)
     data = [describe_collection(ctx, collection) for collection in ctx.catalog.model.collections.values()]
-    return object_response(ctx, data, links={"self": f"{BASE}/collections"})
+    return object_response(request, ctx, data, links={"self": f"{BASE}/collections"})
 
 
 async def get_collection(request: Request) -> Response:
@@ -56,7 +56,7 @@ async def get_collection(request: Request) -> Response:
         "self": f"{BASE}/collections/{quote(collection.name)}",
         "entries": f"{BASE}/entries/{quote(collection.name)}",
     }
-    return object_response(ctx, describe_collection(ctx, collection), links=links)
+    return object_response(request, ctx, describe_collection(ctx, collection), links=links)
 
 
 def describe_collection(ctx: Context, collection: Collection) -> dict[str, Any]:

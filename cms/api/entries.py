@@ -4,6 +4,8 @@ The endpoints are ``async`` because they read memory; bodies, where they are not
 millisecond. A list with full text goes to a worker thread.
 """
 
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
 import orjson
@@ -11,25 +13,61 @@ from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from cms.api.responses import json_response, page_response
+from cms.api.responses import Page, json_response, page_response
 from cms.api.search import search_response
 from cms.api.state import BASE, context, view_meta
+from cms.entry import Entry
 from cms.errors import EntryNotFound
-from cms.params import find_collection, read_detail_request, read_list_request, split_query
-from cms.query import run_query
+from cms.params import (
+    ListRequest,
+    find_collection,
+    read_detail_request,
+    read_list_request,
+    read_place,
+    split_place,
+    split_query,
+)
+from cms.query import FacetValue, count_facets, find_entries
+
+ANSWERS_MOST = 500
+
+
+class Answered(NamedTuple):
+    """What a query finds in all, kept with its catalog: another page of it is a slice."""
+
+    wanted: ListRequest
+    entries: list[Entry]
+    facets: Mapping[str, Sequence[FacetValue]]
 
 
 async def list_entries(request: Request) -> Response:
     """``GET /entries/{collection}``."""
     ctx = context(request)
-    collection = find_collection(ctx.catalog.model, request.path_params["collection"])
-    pairs = split_query(request.scope["query_string"])
-    wanted = read_list_request(pairs, ctx.catalog, collection)
-    if wanted.text:
-        return await to_thread.run_sync(search_response, request, ctx, wanted, pairs)
-    result = run_query(ctx.catalog, wanted.queries[0])
-    items = [ctx.presenter.render(entry, wanted.shape) for entry in result.entries]
-    return page_response(request, ctx, wanted, pairs, items, result.total, result.facets)
+    name: str = request.path_params["collection"]
+    raw: bytes = request.scope["query_string"]
+    kept, place = split_place(raw)
+    answered: Answered | None = ctx.catalog.answers.get((name, kept))
+    if answered is None:
+        collection = find_collection(ctx.catalog.model, name)
+        pairs = split_query(raw)
+        wanted = read_list_request(pairs, ctx.catalog, collection)
+        if wanted.text:
+            return await to_thread.run_sync(search_response, request, ctx, wanted, pairs)
+        query = wanted.queries[0]
+        entries = find_entries(ctx.catalog, query)
+        answered = Answered(wanted, entries, count_facets(ctx.catalog, [query], {}))
+        if len(ctx.catalog.answers) >= ANSWERS_MOST:
+            ctx.catalog.answers.clear()
+        ctx.catalog.answers[name, kept] = answered
+    wanted, entries, facets = answered
+    limit, offset, page = read_place(place, wanted.queries[0].limit)
+    fragments = ctx.catalog.fragments
+    found = entries[offset : offset + limit]
+    if wanted.shape.is_plain:
+        items = [fragments.get(entry.path) or ctx.presenter.fragment(entry) for entry in found]
+    else:
+        items = [ctx.presenter.render(entry, wanted.shape) for entry in found]
+    return page_response(request, ctx, Page(limit, offset, page, len(entries)), kept, items, facets)
 
 
 async def get_entry(request: Request) -> Response:
@@ -58,4 +96,4 @@ async def get_entry(request: Request) -> Response:
         orjson.dumps(view_meta(ctx)),
         orjson.dumps(links),
     )
-    return json_response(ctx, body)
+    return json_response(request, ctx, body)

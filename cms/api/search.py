@@ -6,10 +6,10 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from cms.api.responses import page_response
+from cms.api.responses import Page, page_response
 from cms.api.state import Context, context
 from cms.entry import Entry
-from cms.params import ListRequest, Pairs, read_search_request, split_query
+from cms.params import ListRequest, Pairs, read_search_request, split_place, split_query
 
 
 def search(request: Request) -> Response:
@@ -30,7 +30,10 @@ def search_response(
         _item(ctx, wanted, entry, score, marked=marked)
         for entry, score in zip(found.entries, found.scores, strict=True)
     ]
-    return page_response(request, ctx, wanted, pairs, items, found.total, found.facets, {"query": wanted.text})
+    query = wanted.queries[0]
+    page = Page(query.limit, query.offset, wanted.page, found.total)
+    kept, _ = split_place(request.scope["query_string"])
+    return page_response(request, ctx, page, kept, items, found.facets, {"query": wanted.text})
 
 
 def _item(ctx: Context, wanted: ListRequest, entry: Entry, score: float, *, marked: bool) -> bytes:
