@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from html import escape
 from threading import Lock
 
-from cms import frontmatter, markdown
+from cms import frontmatter
 from cms.errors import CMSError, RepositoryProblem
+from cms.markdown import Heading, excerpt, plain, render, word_count
 from cms.refs import BlobId
 from cms.store import Store
 
@@ -21,7 +22,7 @@ class Body:
     markdown: str
     html: str
     text: str
-    toc: tuple[markdown.Heading, ...]
+    toc: tuple[Heading, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +99,7 @@ def digest_body(source: bytes) -> Digest:
     """The digest of a content file; a body too large to render has none."""
     text = read_body(source)
     try:
-        return Digest(excerpt=markdown.excerpt(text)[0], words=markdown.word_count(text))
+        return Digest(excerpt=excerpt(text)[0], words=word_count(text))
     except CMSError:
         return Digest(excerpt="", words=len(text.split()))
 
@@ -107,7 +108,7 @@ def render_body(source: bytes) -> Body:
     """The body in a content file. One that is too large or too deep to render is shown as preformatted text, never lost."""
     text = read_body(source).lstrip("\r\n")
     try:
-        rendered = markdown.render(text)
+        rendered = render(text)
     except CMSError:
         return Body(markdown=text, html=f"<pre>{escape(text)}</pre>", text=text, toc=())
-    return Body(markdown=text, html=rendered.html, text=markdown.plain(rendered.html), toc=rendered.toc)
+    return Body(markdown=text, html=rendered.html, text=plain(rendered.html), toc=rendered.toc)

@@ -10,6 +10,7 @@ import sys
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from threading import Lock
 
 import msgspec
 import structlog
@@ -40,6 +41,8 @@ class DerivedCache:
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE_NAME
         self._broken = False
+        self._lock = Lock()
+        self._connection: sqlite3.Connection | None = None
 
     def load_parsed(self, model: str) -> dict[str, Parsed]:
         """What is kept for the collection whose schema has the fingerprint *model*: blob id to parsed entry."""
@@ -91,29 +94,41 @@ class DerivedCache:
                 row = (ref, commit, zlib.crc32(value), value)
                 connection.execute("INSERT OR REPLACE INTO history VALUES (?, ?, ?, ?)", row)
 
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._lock:
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(sqlite3.Error):
+                connection.close()
+
     @contextlib.contextmanager
     def _connect(self) -> Iterator[sqlite3.Connection | None]:
-        """A connection for one operation, or ``None``; a damaged file is removed, so that the next operation begins anew."""
-        self._broken = False
-        connection = None
-        try:
-            connection = self._open()
-            yield connection
-            connection.commit()
-        except (sqlite3.DatabaseError, msgspec.DecodeError, OSError) as error:
-            self._broken = True
-            log.warning("cache.unusable", path=str(self.path), reason=str(error))
-            if connection is None:
-                yield None
-            if not isinstance(error, sqlite3.OperationalError | OSError):
-                self._discard()
-        finally:
-            if connection is not None:
-                connection.close()
+        """The connection for one operation, or ``None``; a damaged file is removed, so that the next operation begins anew."""
+        with self._lock:
+            self._broken = False
+            given = False
+            try:
+                if self._connection is None:
+                    self._connection = self._open()
+                given = True
+                yield self._connection
+                self._connection.commit()
+            except (sqlite3.DatabaseError, msgspec.DecodeError, OSError) as error:
+                self._broken = True
+                log.warning("cache.unusable", path=str(self.path), reason=str(error))
+                self._hang_up()
+                if not isinstance(error, sqlite3.OperationalError | OSError):
+                    self._discard()
+                if not given:
+                    yield None
 
     def _open(self) -> sqlite3.Connection:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        connection = sqlite3.connect(self.path, timeout=5)
+        connection = sqlite3.connect(self.path, timeout=5, check_same_thread=False)
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
@@ -132,7 +147,7 @@ class DerivedCache:
             connection.close()
             log.warning("cache.rebuilt", path=str(self.path), reason=str(error))
             self._discard()
-            connection = sqlite3.connect(self.path, timeout=5)
+            connection = sqlite3.connect(self.path, timeout=5, check_same_thread=False)
             connection.executescript(TABLES)
             connection.execute("INSERT INTO about VALUES (?)", (FORMAT,))
         return connection

@@ -120,7 +120,7 @@ class Catalog:
         for entry in snapshot.files.values():
             if entry.is_public(now):
                 grouped[entry.collection].setdefault(entry.slug, []).append(entry)
-        self.shelves = {
+        self.shelves: dict[str, Shelf] = {
             name: Shelf(
                 snapshot.model.collections[name],
                 {slug: _sorted(entries) for slug, entries in slugs.items()},
@@ -143,7 +143,6 @@ class Catalog:
         site = snapshot.model.settings.site
         rest = tuple(locale for locale in site.locales if locale != site.default_locale)
         self.default_chain: LocaleChain = (site.default_locale, *rest, "")
-        self.shelves: dict[str, Shelf] = {}
         self.fragments: dict[str, Any] = {}
         self.answers: dict[tuple[str, bytes], Any] = {}
         self.referrers: dict[tuple[str, str], set[str]] = {}
@@ -167,6 +166,7 @@ class Catalog:
                 added.append(after)
         new = Catalog.__new__(Catalog)
         new._prepare(snapshot, now)
+        new.shelves = {}
         touched = {entry.collection for entry in (*removed, *added)}
         for name, shelf in self.shelves.items():
             gone = [entry for entry in removed if entry.collection == name]

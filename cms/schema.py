@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -148,8 +148,9 @@ def _walk(fields: Mapping[str, Field]) -> Iterator[Field]:
         yield from _walk(item.properties)
 
 
-def read_schema(name: str, source: bytes | str, *, path: str, locales: Sequence[str]) -> Collection:
-    """Compile one schema file.
+@lru_cache(maxsize=256)
+def read_schema(name: str, source: bytes | str, *, path: str, locales: tuple[str, ...]) -> Collection:
+    """Compile one schema file; the same text gives the same object.
 
     Args:
         name: the collection, from the file's name.
@@ -260,11 +261,11 @@ def _validator(schema: dict[str, Any]) -> jsonschema_rs.Draft202012Validator:
         keyword = next((part for part in reversed(pointer) if not part.isdigit()), "type")
         if 'is not a "regex"' in error.message:
             reason = f"{error.message} (a pattern must be linear-time: no look-around, no back-references)"
-        elif keyword in WANTED:
-            reason = f"{'/'.join(pointer)} must be {WANTED[keyword]}"
-        elif error.message.startswith("Pointer "):
+        elif error.message.startswith(("Pointer ", "Anchor ")):
             keyword, reason = "$ref", f"$ref: {error.message}"
             pointer = _find_reference(schema, error.message.split("'")[1])
+        elif keyword in WANTED:
+            reason = f"{'/'.join(pointer)} must be {WANTED[keyword]}"
         else:
             reason = f"{'/'.join(pointer) or 'schema'}: {error.message}"
         raise InvalidSchema(f"not a valid JSON Schema 2020-12: {reason}", keyword=keyword, pointer=pointer) from error

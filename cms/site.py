@@ -215,6 +215,7 @@ class Site:
         if catalog is not None:
             history = catalog.snapshot.history
             self._cache.save_history(self.ref, history.commit, history.to_bytes())
+        self._cache.close()
         if self._searcher is not None:
             self._searcher.close()
 

@@ -18,10 +18,11 @@ from cms.errors import RepositoryProblem
 from cms.finding import Finding
 from cms.history import History
 from cms.model import ContentModel
+from cms.objects import Commit
 from cms.paths import PathMatch
 from cms.refs import BlobId, CommitId
 from cms.schema import Collection
-from cms.store import Commit, Store
+from cms.store import Store
 
 BATCH = 2000
 BROKEN_OBJECT = "broken-object"
