@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from cms.adopt import Adoption, adopt, is_config, is_markdown
 from cms.errors import CMSError
 from cms.finding import Finding, finding_of
-from cms.model import ContentModel
+from cms.model import ContentModel, check_references
 from cms.objects import FileEntry
 from cms.refs import CommitId
-from cms.schema import Collection, check_references, read_schema
+from cms.schema import Collection, read_schema
 from cms.settings import SCHEMAS_FOLDER, read_settings
 from cms.store import Store
 

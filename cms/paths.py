@@ -83,6 +83,8 @@ def compile_pattern(text: str, locales: Collection[str]) -> PathPattern:
     """
     if text.startswith("/") or ".." in text.split("/"):
         raise InvalidSchema(f"x-path {text!r} must be relative to the root of the repository", keyword="x-path")
+    if "\\" in text or any(part in ("", ".") for part in text.split("/")):
+        raise InvalidSchema(f"x-path {text!r} fits no file: write folders as a/b/{{slug}}.md", keyword="x-path")
     parts: list[str] = []
     seen: set[str] = set()
     alternatives = "|".join(sorted(map(re.escape, locales), key=len, reverse=True)) or r"(?!)"
