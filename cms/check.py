@@ -8,7 +8,7 @@ Not here: printing (``cli``), and what a push is told (the same findings, refuse
 
 import difflib
 import posixpath
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -16,7 +16,8 @@ import msgspec
 
 from cms import frontmatter
 from cms.cache import DerivedCache
-from cms.entry import RESERVED, Entry
+from cms.coerce import parse_entry
+from cms.entry import RESERVED, Entry, Parsed
 from cms.errors import CMSError, InvalidSettings
 from cms.finding import Finding, finding_of
 from cms.model import ContentModel, read_model
@@ -74,15 +75,46 @@ def check_snapshot(snapshot: Snapshot, store: Store) -> list[Finding]:
         RepositoryProblem: the tree of the commit cannot be read.
     """
     listing = store.list_files(snapshot.commit.id)
-    places = [*find_broken_references(snapshot), *find_missing_assets(snapshot, listing), *find_repeated(snapshot)]
-    found = [*snapshot.model.findings, *read_findings(snapshot)]
-    found += find_shared_keys(snapshot)
-    found += find_similar_slugs(snapshot)
-    found += find_strays(snapshot.model, listing)
+    refused = list(read_refused(snapshot, listing, store))
+    entries = sorted([*snapshot.files.values(), *refused], key=lambda entry: entry.path)
+    model = snapshot.model
+    places = [
+        *find_broken_references(model, entries),
+        *find_missing_assets(model, entries, listing),
+        *find_repeated(model, entries),
+    ]
+    found = [*model.findings, *read_findings(snapshot)]
+    found += find_shared_keys(entries)
+    found += find_similar_slugs(entries)
+    found += find_strays(model, listing)
     found += locate(places, store)
     return sorted(
         found, key=lambda finding: (finding.path, finding.line, finding.column, finding.field, finding.message)
     )
+
+
+def read_refused(snapshot: Snapshot, listing: TreeListing, store: Store) -> Iterator[Entry]:
+    """The entries that are not in *snapshot* because of an error: they have references too, and others refer to them."""
+    model = snapshot.model
+    blobs = {file.path: file.blob for file in listing if file.path in snapshot.findings}
+    refused = [path for path in blobs if path not in snapshot.files and model.place(path) is not None]
+    sources = store.read_blobs(blobs[path] for path in refused)
+    for path, (blob, source) in zip(refused, sources, strict=True):
+        place = model.place(path)
+        if place is None:
+            continue
+        collection, match = place
+        parsed = Parsed(fields={})
+        if source is not None:
+            parsed = parse_entry(source, collection, model.zone, frozenset(model.locales))
+        yield Entry(
+            collection=collection.name,
+            slug=parsed.slug or match.slug,
+            locale=parsed.locale or match.locale or model.settings.site.default_locale,
+            path=path,
+            blob=blob,
+            parsed=parsed,
+        )
 
 
 def read_findings(snapshot: Snapshot) -> Iterator[Finding]:
@@ -181,18 +213,18 @@ class Targets:
         return self.suggested[key]
 
 
-def find_broken_references(snapshot: Snapshot) -> Iterator[Place]:
+def find_broken_references(model: ContentModel, entries: Sequence[Entry]) -> Iterator[Place]:
     """References that name no entry (errors), and those of visible entries to hidden ones, which readers see as missing."""
-    collections = snapshot.model.collections
+    collections = model.collections
     every: dict[str, set[str]] = {name: set() for name in collections}
     public: dict[str, set[str]] = {name: set() for name in collections}
-    for entry in snapshot.files.values():
+    for entry in entries:
         every[entry.collection].add(entry.slug)
         if not entry.parsed.hidden:
             public[entry.collection].add(entry.slug)
     targets = Targets(every, public)
     wanting = {name for name, collection in collections.items() if _wants(collection, _is_reference)}
-    for entry in snapshot.files.values():
+    for entry in entries:
         if entry.collection in wanting:
             for item, path, value in walk_values(entry, collections[entry.collection], _is_reference):
                 finding = check_reference(value, item.references, targets, is_hidden=entry.parsed.hidden)
@@ -228,15 +260,15 @@ def check_reference(
 # -- assets --------------------------------------------------------------------------------------------------------
 
 
-def find_missing_assets(snapshot: Snapshot, listing: TreeListing) -> Iterator[Place]:
+def find_missing_assets(model: ContentModel, entries: Sequence[Entry], listing: TreeListing) -> Iterator[Place]:
     """Fields that name a file which is not in the repository."""
-    collections = snapshot.model.collections
+    collections = model.collections
     wanting = {name for name, collection in collections.items() if _wants(collection, _is_asset)}
     if not wanting:
         return
     paths = {file.path for file in listing}
     names: dict[str, str] = {}
-    for entry in snapshot.files.values():
+    for entry in entries:
         if entry.collection not in wanting:
             continue
         for _, path, value in walk_values(entry, collections[entry.collection], _is_asset):
@@ -268,15 +300,15 @@ def missing_asset(value: str, entry: Entry, paths: set[str], names: Mapping[str,
 # -- unique fields and keys ----------------------------------------------------------------------------------------
 
 
-def find_repeated(snapshot: Snapshot) -> Iterator[Place]:
+def find_repeated(model: ContentModel, entries: Sequence[Entry]) -> Iterator[Place]:
     """Values of unique fields that an entry before (by path) has too, in the same collection and locale."""
-    collections = snapshot.model.collections
+    collections = model.collections
     wanting = {name for name, collection in collections.items() if _wants(collection, _is_unique)}
     if not wanting:
         return
     first: dict[tuple[str, str, str, str], str] = {}
-    for path in sorted(snapshot.files):
-        entry = snapshot.files[path]
+    for entry in entries:
+        path = entry.path
         if entry.collection not in wanting:
             continue
         for item, where, value in walk_values(entry, collections[entry.collection], _is_unique):
@@ -290,11 +322,11 @@ def _is_unique(item: Field) -> bool:
     return item.unique
 
 
-def find_shared_keys(snapshot: Snapshot) -> Iterator[Finding]:
+def find_shared_keys(entries: Sequence[Entry]) -> Iterator[Finding]:
     """Files that claim the key of another one, which comes first by path and is served."""
     first: dict[tuple[str, str, str], str] = {}
-    for path in sorted(snapshot.files):
-        entry = snapshot.files[path]
+    for entry in entries:
+        path = entry.path
         owner = first.setdefault(entry.key, path)
         if owner != path:
             yield Finding(
@@ -305,11 +337,11 @@ def find_shared_keys(snapshot: Snapshot) -> Iterator[Finding]:
             )
 
 
-def find_similar_slugs(snapshot: Snapshot) -> Iterator[Finding]:
+def find_similar_slugs(entries: Sequence[Entry]) -> Iterator[Finding]:
     """Entries whose slugs differ only in case: both are served, but not every file system can hold both."""
     first: dict[tuple[str, str, str], Entry] = {}
-    for path in sorted(snapshot.files):
-        entry = snapshot.files[path]
+    for entry in entries:
+        path = entry.path
         other = first.setdefault((entry.collection, entry.slug.casefold(), entry.locale), entry)
         if other.slug != entry.slug:
             yield Finding(
