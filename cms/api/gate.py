@@ -7,6 +7,7 @@ requests, HEAD, compression, CORS. Stored answers belong to one catalog and are 
 import gzip
 import time
 from collections.abc import MutableMapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import brotli
@@ -74,16 +75,30 @@ class Gate:
             stored = self._stored.get(key)
             if stored is None:
                 stored = await self._ask(scope, receive, key, catalog)
-            await self._answer(scope, send, stored, now, body_wanted=method == "GET")
+            caching = _cache_control(catalog, now)
+            await self._answer(scope, send, stored, caching, body_wanted=method == "GET")
             self._metrics.count(scope, method, stored.status, time.perf_counter() - started)
         elif method == "OPTIONS" and scope["path"].startswith("/api/"):
             await send({"type": "http.response.start", "status": 204, "headers": PREFLIGHT})
             await send({"type": "http.response.body", "body": b""})
             self._metrics.count(scope, method, 204, time.perf_counter() - started)
         else:
-            scope["site"] = site
-            await self._app(scope, receive, send)
-            self._metrics.count(scope, method, 405, time.perf_counter() - started)
+            status = await self._refuse(scope, receive, send)
+            self._metrics.count(scope, method, status, time.perf_counter() - started)
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> int:
+        """Let the router say why a method is not allowed; return the status."""
+        status = 500
+
+        async def open_to_all(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message = {**message, "headers": [*message["headers"], *CORS]}
+            await send(message)
+
+        await self._app({**scope, "site": self._site}, receive, open_to_all)
+        return status
 
     async def _ask(self, scope: Scope, receive: Receive, key: tuple[bytes, bytes], catalog: Catalog | None) -> Stored:
         """Let the endpoint answer, and keep the answer when it is a success with a validator."""
@@ -97,7 +112,12 @@ class Gate:
                 parts.append(message.get("body", b""))
 
         inner: dict[str, Any] = {**scope, "method": "GET", "site": self._site, "catalog": catalog}
-        await self._app(inner, receive, collect)
+        try:
+            await self._app(inner, receive, collect)
+        except Exception:
+            # Starlette answers and logs what went wrong, and then raises it again for a server that would do the same.
+            if not headers:
+                raise
         # What the endpoint matched is wanted by the metrics.
         scope["route_name"] = inner.get("route_name", "")
         body = b"".join(parts)
@@ -114,7 +134,7 @@ class Gate:
             oldest = next(iter(self._stored))
             self._size -= 2 * len(self._stored.pop(oldest).body) + 1000
 
-    async def _answer(self, scope: Scope, send: Send, stored: Stored, now: float, *, body_wanted: bool) -> None:
+    async def _answer(self, scope: Scope, send: Send, stored: Stored, caching: bytes, *, body_wanted: bool) -> None:
         accepted, condition = b"", b""
         for name, value in scope["headers"]:
             if name == b"accept-encoding":
@@ -124,9 +144,9 @@ class Gate:
         encoding = _encoding(accepted) if stored.status == 200 and len(stored.body) >= COMPRESSED_FROM_BYTES else b""
         headers, body = stored.variants.get(encoding) or _variant(stored, encoding)
         status = stored.status
-        if stored.etag and status == 200:
-            headers = [*headers, (b"cache-control", self._cache_control(now))]
-            if condition and _matches(condition, stored.etag):
+        if status == 308 or (stored.etag and status == 200):
+            headers = [*headers, (b"cache-control", caching)]
+            if stored.etag and condition and _matches(condition, stored.etag):
                 status, body = 304, b""
                 headers = [
                     pair for pair in headers if pair[0] not in (b"content-length", b"content-type", b"content-encoding")
@@ -134,14 +154,14 @@ class Gate:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body if body_wanted else b""})
 
-    def _cache_control(self, now: float) -> bytes:
-        """As long as the site allows, and never past the next moment at which something appears or disappears."""
-        catalog = self._catalog
-        if catalog is None:
-            return b"no-store"
-        most = catalog.model.settings.server.max_age_seconds
-        seconds = max(0, int(min(most, catalog.valid_until - now)))
-        return b"public, max-age=%d, must-revalidate" % seconds
+
+def _cache_control(catalog: Catalog | None, now: float) -> bytes:
+    """As long as the site allows, and never past the next moment at which something appears or disappears."""
+    if catalog is None:
+        return b"no-store"
+    most = catalog.model.settings.server.max_age_seconds
+    seconds = max(0, int(min(most, catalog.valid_until - now)))
+    return b"public, max-age=%d, must-revalidate" % seconds
 
 
 def _variant(stored: Stored, encoding: bytes) -> tuple[Headers, bytes]:
@@ -167,16 +187,20 @@ def _variant(stored: Stored, encoding: bytes) -> tuple[Headers, bytes]:
     return headers, body
 
 
+@lru_cache(maxsize=256)
 def _encoding(accepted: bytes) -> bytes:
-    """The encoding to use for an ``Accept-Encoding`` header: brotli, gzip or none; ``;q=0`` refuses one."""
-    if not accepted:
-        return b""
-    offered = set()
+    """The encoding to use for an ``Accept-Encoding`` header: brotli or gzip, as it prefers, or none; ``;q=0`` refuses one."""
+    wanted: dict[bytes, float] = {}
     for part in accepted.lower().split(b","):
         name, _, quality = part.partition(b";")
-        if quality.replace(b" ", b"") not in (b"q=0", b"q=0.0", b"q=0.00", b"q=0.000"):
-            offered.add(name.strip())
-    return b"br" if b"br" in offered else b"gzip" if b"gzip" in offered or b"*" in offered else b""
+        try:
+            wanted[name.strip()] = float(quality.replace(b" ", b"").removeprefix(b"q=") or b"1")
+        except ValueError:
+            wanted[name.strip()] = 0.0
+    rest = wanted.get(b"*", 0.0)
+    best = max((b"br", b"gzip"), key=lambda name: wanted.get(name, rest))
+    weight = wanted.get(best, rest)
+    return best if weight > 0 and weight >= wanted.get(b"identity", 0.0) else b""
 
 
 def _matches(condition: bytes, etag: bytes) -> bool:

@@ -10,6 +10,7 @@ from starlette.types import Scope
 
 from cms.site import Site
 
+KIND = "text/plain; version=0.0.4; charset=utf-8"
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
 
@@ -70,7 +71,7 @@ class Metrics:
     def endpoint(self, request: Request) -> Response:
         """``GET /metrics``."""
         del request
-        return Response(generate_latest(self._registry), media_type="text/plain; version=0.0.4; charset=utf-8")
+        return Response(generate_latest(self._registry), media_type=KIND, headers={"Cache-Control": "no-store"})
 
 
 def route_of(path: str) -> str:

@@ -89,7 +89,10 @@ async def on_http_error(request: Request, error: Exception) -> Response:
         404: f"there is nothing at {request.url.path}; /api/v1/ lists what there is",
         405: f"{request.method} is not allowed here",
     }.get(error.status_code, error.detail)
-    return problem_response(error.status_code, code, title, detail, request.url.path, headers=error.headers)
+    headers = dict(error.headers) if error.headers else {}
+    if error.status_code == 405:
+        headers["Allow"] = "GET, HEAD, OPTIONS" if request.url.path.startswith("/api/") else "GET, HEAD"
+    return problem_response(error.status_code, code, title, detail, request.url.path, headers=headers)
 
 
 async def on_failure(request: Request, error: Exception) -> Response:
