@@ -7,9 +7,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from cms.api.responses import object_response
-from cms.api.state import BASE, Context, context
-from cms.entry import RESERVED
-from cms.entry import META_KINDS
+from cms.api.state import BASE, Context, context, no_parameters
+from cms.entry import META_KINDS, RESERVED
 from cms.params import find_collection
 from cms.schema import Collection, Field
 
@@ -17,6 +16,7 @@ from cms.schema import Collection, Field
 async def get_site(request: Request) -> Response:
     """``GET /``: the site and links to everything below."""
     ctx = context(request)
+    no_parameters(request)
     site = ctx.catalog.model.settings.site
     data = {
         "title": site.title,
@@ -44,13 +44,15 @@ async def get_site(request: Request) -> Response:
 async def list_collections(request: Request) -> Response:
     """``GET /collections``."""
     ctx = context(request)
+    no_parameters(request)
     data = [describe_collection(ctx, collection) for collection in ctx.catalog.model.collections.values()]
-    return object_response(request, ctx, data, links={"self": f"{BASE}/collections"})
+    return object_response(request, ctx, data, links={"self": f"{BASE}/collections"}, more_meta={"total": len(data)})
 
 
 async def get_collection(request: Request) -> Response:
     """``GET /collections/{collection}``."""
     ctx = context(request)
+    no_parameters(request)
     collection = find_collection(ctx.catalog.model, request.path_params["collection"])
     links = {
         "self": f"{BASE}/collections/{quote(collection.name)}",

@@ -5,7 +5,7 @@ import mimetypes
 from starlette.requests import Request
 from starlette.responses import Response
 
-from cms.api.state import context
+from cms.api.state import context, no_parameters
 from cms.errors import NotFound
 
 SAFE_TYPES = frozenset(
@@ -28,6 +28,7 @@ mimetypes.add_type("image/avif", ".avif")
 def get_asset(request: Request) -> Response:
     """``GET /assets/{path}``: a plain function, because it reads Git. Types that a browser would run are not served."""
     ctx = context(request)
+    no_parameters(request)
     path: str = request.path_params["path"]
     kind = mimetypes.guess_type(path)[0]
     blob = (

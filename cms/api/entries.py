@@ -79,6 +79,8 @@ async def get_entry(request: Request) -> Response:
     chain, shape = read_detail_request(pairs, ctx.catalog, collection)
     entry = ctx.catalog.find(collection.name, slug, chain)
     if entry is None:
+        if slug.endswith("/") or not slug:
+            return RedirectResponse(_without_slash(request), 308)
         target = ctx.catalog.find_alias(collection.name, slug)
         if target is not None and ctx.catalog.find(collection.name, target, chain) is not None:
             url = f"{BASE}/entries/{quote(collection.name)}/{quote(target)}"
@@ -97,3 +99,9 @@ async def get_entry(request: Request) -> Response:
         orjson.dumps(links),
     )
     return json_response(request, ctx, body)
+
+
+def _without_slash(request: Request) -> str:
+    path = f"{BASE}/entries/{quote(request.path_params['collection'])}/{quote(request.path_params['slug'])}".rstrip("/")
+    query = request.scope["query_string"].decode("latin-1")
+    return f"{path}?{query}" if query else path

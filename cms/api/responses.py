@@ -38,9 +38,11 @@ def json_response(
     return Response(body, media_type=media_type, headers=headers)
 
 
-def object_response(request: Request, ctx: Context, data: Any, *, links: Mapping[str, str] | None = None) -> Response:
-    """``{"data": …, "meta": …, "links": …}`` for one thing."""
-    body = {"data": data, "meta": view_meta(ctx), "links": dict(links or {})}
+def object_response(
+    request: Request, ctx: Context, data: Any, *, links: Mapping[str, str], more_meta: Mapping[str, Any] | None = None
+) -> Response:
+    """``{"data": …, "meta": …, "links": …}`` for one thing, or for all there are of a few."""
+    body = {"data": data, "meta": {**(more_meta or {}), **view_meta(ctx)}, "links": links}
     return json_response(request, ctx, orjson.dumps(body, default=msgspec.to_builtins))
 
 
@@ -98,10 +100,11 @@ def page_links(path: str, kept: str, page: Page) -> dict[str, str]:
 
     links = {"self": link(offset) if limit else base}
     if limit:
+        last = max(0, (total - 1) // limit * limit)
         links["first"] = base
         if offset > 0:
-            links["prev"] = link(max(0, min(offset, total) - limit))
+            links["prev"] = link(max(0, offset - limit) if offset < total else last)
         if offset + limit < total:
             links["next"] = link(offset + limit)
-        links["last"] = link(max(0, (total - 1) // limit * limit))
+        links["last"] = link(last)
     return links

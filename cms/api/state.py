@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from cms.catalog import Catalog
+from cms.params import read_parameters, split_query
 from cms.present import Presenter
 from cms.site import Site
 
@@ -29,6 +30,15 @@ def context(request: Request) -> Context:
     site: Site = request.scope["site"]
     catalog = request.scope.get("catalog") or site.catalog
     return Context(site, catalog, Presenter(catalog, site.bodies, f"{BASE}/assets/"))
+
+
+def no_parameters(request: Request) -> None:
+    """Refuse every parameter, for what takes none.
+
+    Raises:
+        InvalidQuery: names the first one.
+    """
+    read_parameters(split_query(request.scope["query_string"]), ())
 
 
 def view_meta(ctx: Context) -> dict[str, str]:
