@@ -1,12 +1,231 @@
-"""``/openapi.json``: the API of this very site, as OpenAPI 3.1 made from its schemas."""
+"""``/openapi.json``: the API of this very site, as OpenAPI 3.1 made from its schemas and its content.
 
+The document depends on the catalog and on nothing else, so the same content gives the same bytes.
+"""
+
+from typing import Any
+
+import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+import cms
+from cms.api.assets import SAFE_TYPES
+from cms.api.openapi_entries import component_names, entry_components
+from cms.api.openapi_parameters import CollectionParameters, query_parameter, shared_parameters
+from cms.api.openapi_parts import (
+    answers,
+    enveloped,
+    fixed_headers,
+    fixed_responses,
+    fixed_schemas,
+    headers,
+    json_answer,
+    operations_paths,
+    schema_of,
+)
 from cms.api.responses import json_response
-from cms.api.state import context
+from cms.api.state import BASE, Context, context, no_parameters, view_meta
+from cms.schema import Collection
+
+Json = dict[str, Any]
+DESCRIPTION = """The published content of this site, read from its Git repository.
+
+An unknown parameter, field or operator is answered with 400 and the nearest valid name. Every error is a problem (RFC 9457). The grammar
+of filters and all the rest is in docs/api.md."""
 
 
 async def get_openapi(request: Request) -> Response:
     """``GET /openapi.json``."""
-    return json_response(context(request), b"{}")
+    ctx = context(request)
+    no_parameters(request)
+    return json_response(request, ctx, orjson.dumps(openapi_document(ctx)))
+
+
+def openapi_document(ctx: Context) -> Json:
+    """The whole document."""
+    model = ctx.catalog.model
+    site = model.settings.site
+    names = component_names(model)
+    schemas = fixed_schemas() | dict(entry_components(model, names))
+    paths = _site_paths(ctx)
+    for collection in model.collections.values():
+        name = names[collection.name]
+        schemas |= _envelopes(name)
+        paths |= _collection_paths(ctx, collection, name)
+    hits = [item for name in names.values() for item in (schema_of(f"{name}Entry"), schema_of(f"{name}Part"))]
+    schemas["SearchResult"] = enveloped({"type": "array", "items": {"anyOf": hits} if hits else {}}, "ListMeta")
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": site.title,
+            "summary": site.description or "A content API from a Git repository",
+            "description": DESCRIPTION,
+            "version": "1",
+            "x-generator": f"branchpress {cms.__version__}",
+        },
+        "servers": [{"url": "/"}],
+        "tags": [
+            {"name": "site", "description": "The site as a whole."},
+            *(
+                {"name": collection.name, "description": collection.description or collection.title}
+                for collection in model.collections.values()
+            ),
+            {"name": "operations", "description": "For those who run the server."},
+        ],
+        "paths": paths | operations_paths(),
+        "components": {
+            "schemas": schemas,
+            "parameters": shared_parameters(model.locales),
+            "headers": fixed_headers(),
+            "responses": fixed_responses(),
+        },
+    }
+
+
+def _envelopes(name: str) -> dict[str, Json]:
+    shown = {"anyOf": [schema_of(f"{name}Entry"), schema_of(f"{name}Part")]}
+    return {
+        f"{name}List": enveloped({"type": "array", "items": shown}, "ListMeta"),
+        f"{name}Detail": enveloped(shown, "Meta"),
+    }
+
+
+def _collection_paths(ctx: Context, collection: Collection, name: str) -> dict[str, Json]:
+    parameters = CollectionParameters(ctx.catalog, collection)
+    path = f"{BASE}/entries/{collection.name}"
+    first = parameters.entries[0] if parameters.entries else None
+    listed = detailed = None
+    if first is not None:
+        shown, meta = orjson.loads(ctx.presenter.fragment(first)), view_meta(ctx)
+        total = len(ctx.catalog.order(collection.name, ctx.catalog.default_chain, ()))
+        next_page = {"next": f"{path}?limit=1&page=2"} if total > 1 else {}
+        links = {
+            "self": f"{path}?limit=1",
+            "first": f"{path}?limit=1",
+            **next_page,
+            "last": f"{path}?limit=1" + (f"&page={total}" if total > 1 else ""),
+        }
+        listed = {
+            "data": [shown],
+            "meta": {"total": total, "limit": 1, "page": 1, "pages": total, **meta},
+            "links": links,
+        }
+        detailed = {
+            "data": {**shown, "body": "<p>…</p>"} if collection.has_body else shown,
+            "meta": meta,
+            "links": {"self": f"{path}/{first.slug}?locale={first.locale}", "collection": path},
+        }
+    one = answers(json_answer("The entry.", schema_of(f"{name}Detail"), example=detailed), 400, 404, 503)
+    return {
+        path: {
+            "get": {
+                "operationId": f"list{name}",
+                "summary": f"List {collection.title}",
+                "tags": [collection.name],
+                "parameters": parameters.of_list(),
+                "responses": answers(
+                    json_answer("One page of entries.", schema_of(f"{name}List"), "Link", example=listed), 400, 503
+                ),
+            }
+        },
+        f"{path}/{{slug}}": {
+            "get": {
+                "operationId": f"get{name}",
+                "summary": f"One entry of {collection.title}",
+                "tags": [collection.name],
+                "parameters": parameters.of_entry(),
+                "responses": {**one, "308": {"$ref": "#/components/responses/Moved"}},
+            }
+        },
+    }
+
+
+def _site_paths(ctx: Context) -> dict[str, Json]:
+    def operation(name: str, summary: str, responses: Json, *parameters: Json) -> Json:
+        found: Json = {"operationId": name, "summary": summary, "tags": ["site"], "responses": responses}
+        return {"get": {**found, "parameters": list(parameters)} if parameters else found}
+
+    names = list(ctx.catalog.model.collections)
+    site = answers(json_answer("The site.", enveloped(schema_of("Site"), "Meta")), 400, 503)
+    listing = json_answer(
+        "Every collection.", enveloped({"type": "array", "items": schema_of("Collection")}, "CollectionsMeta")
+    )
+    one = answers(json_answer("The collection.", enveloped(schema_of("Collection"), "Meta")), 400, 404, 503)
+    collection: Json = {
+        "name": "collection",
+        "in": "path",
+        "required": True,
+        "schema": {"type": "string", "minLength": 1},
+    }
+    collection |= {"description": f"One of {', '.join(names)}.", "example": names[0]} if names else {}
+    asset: Json = {
+        "name": "path", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1},
+        "description": "The file in the repository; slashes may be sent as they are.",
+    }  # fmt: skip
+    file = {
+        "description": "The file. Images are shown, everything else is offered for saving.",
+        "content": {kind: {"schema": {}} for kind in sorted(SAFE_TYPES)},
+        "headers": headers("ETag", "Cache-Control", "Content-Commit", "Vary"),
+    }
+    openapi = answers(json_answer("OpenAPI 3.1.", {"type": "object"}), 400, 503)
+    return {
+        f"{BASE}/": operation("getSite", "The site and links to everything below", site),
+        f"{BASE}/collections": operation(
+            "listCollections", "The collections and their fields", answers(listing, 400, 503)
+        ),
+        f"{BASE}/collections/{{collection}}": operation(
+            "getCollection", "One collection and its fields", one, collection
+        ),
+        f"{BASE}/search": operation("search", "Full text across collections", _found(), *_search_parameters(ctx)),
+        f"{BASE}/assets/{{path}}": operation(
+            "getAsset", "An image or another file", answers(file, 400, 404, 503), asset
+        ),
+        f"{BASE}/openapi.json": operation("getOpenapi", "This document", openapi),
+    }
+
+
+def _found() -> Json:
+    return answers(json_answer("One page of hits, best first.", schema_of("SearchResult"), "Link"), 400, 503)
+
+
+def _search_parameters(ctx: Context) -> list[Json]:
+    names = list(ctx.catalog.model.collections)
+    words = {
+        "type": "array",
+        "items": {"type": "string", "enum": names} if names else {"type": "string"},
+        "uniqueItems": True,
+    }
+    free = {"type": "array", "items": {"type": "string", "minLength": 1}}
+    shared = ("limit", "page", "offset", "locale", "fallback", "format", "depth", "facetLimit", "highlight")
+    filters: Json = {
+        "name": "filter",
+        "in": "query",
+        "style": "deepObject",
+        "explode": True,
+        "description": "As in lists; a condition leaves out the collections that do not have the field.",
+        "schema": {"type": "object"},
+    }
+    return [
+        {
+            **query_parameter(
+                "q",
+                'The words: all must be there; `"a phrase"`, `OR`, `NOT` or `-word`, and `title:word` work. Alias: `search`.',
+                {"type": "string"},
+            ),
+            "required": True,
+        },
+        query_parameter(
+            "collection", "Collections to search in; without it in all.", words, example=names[:1] or None, listed=True
+        ),
+        query_parameter(
+            "sort", "As in lists, and instead of by relevance; works within one collection.", free, listed=True
+        ),
+        query_parameter("fields", "As in lists; names that at least one of the collections has.", free, listed=True),
+        query_parameter("include", "As in lists.", free, listed=True),
+        query_parameter(
+            "facet", "As in lists; counted over the collections that have such a field.", free, listed=True
+        ),
+        filters,
+        *({"$ref": f"#/components/parameters/{name}"} for name in shared),
+    ]

@@ -1,0 +1,340 @@
+"""The parameters of every operation, as OpenAPI: what may be filtered, sorted, counted and included in this very site, with examples
+from its content."""
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from cms.catalog import Catalog
+from cms.entry import META_KINDS, Entry
+from cms.errors import InvalidQuery
+from cms.fieldpath import FieldPath, paths_of, resolve_path, shown_fields
+from cms.params import (
+    FACET_LIMIT_DEFAULT,
+    FACET_LIMIT_MOST,
+    FACETS_MOST,
+    LIMIT_DEFAULT,
+    LIMIT_MOST,
+    OFFSET_MOST,
+)
+from cms.present import BODY_FORMATS, DEPTH_LIMIT, FORMATS, known_names
+from cms.query import BUCKETS, default_sort
+from cms.schema import Collection
+
+Json = dict[str, Any]
+EXAMPLE_LENGTH = 80
+LOOKED_AT = 50
+SCALARS: dict[str, Json] = {
+    "integer": {"type": "integer", "minimum": -(10**18) + 1, "maximum": 10**18 - 1},
+    "number": {"type": "number"},
+    "boolean": {"type": "boolean"},
+}
+MEANINGS = {
+    "eq": "equal to this value; given several times: to any of them",
+    "gte": "this or more",
+    "lte": "this or less",
+    "contains": "with this text in it, upper and lower case told apart",
+    "all": "with all of these values, separated by commas",
+    "exists": "that have a value, or with `false` have none",
+}
+FILTER = """The filter, one parameter for each condition; all must hold.
+
+`filter[field]=value` or `filter[field][operator]=value`. Operators: `eq ne lt lte gt gte in nin between` (lists of values separated by
+commas), `contains icontains starts ends` (texts), `any all none` (lists), `exists` (true or false). A field may lead through
+references: `filter[author.name]=…`. Conditions are joined by `filter[or][0][field]=…&filter[or][1][field]=…` and turned around by
+`filter[not][field]=…`, nested up to 8 levels."""
+
+
+def query_parameter(name: str, description: str, schema: Json, *, example: Any = None, listed: bool = False) -> Json:
+    """One parameter; *listed*: values separated by commas."""
+    built: Json = {"name": name, "in": "query", "description": description, "schema": schema}
+    if listed:
+        built |= {"style": "form", "explode": False}
+    return built if example is None else {**built, "example": example}
+
+
+def shared_parameters(locales: Sequence[str]) -> dict[str, Json]:
+    """The parameters that are the same for every collection, by the name of their component."""
+    known = {"type": "string", "enum": list(locales)}
+    formats = {"type": "array", "items": {"type": "string", "enum": list(FORMATS)}, "uniqueItems": True}
+    about_locale = "Locale of the entries; without one the site's default locale, then whatever there is."
+    shared = {
+        "search": query_parameter("search", "Words to search for, as in `/search`. Alias: `q`.", {"type": "string"}),
+        "limit": query_parameter(
+            "limit",
+            "Entries on a page. Aliases: `per_page`, `pageSize`.",
+            {"type": "integer", "minimum": 0, "maximum": LIMIT_MOST, "default": LIMIT_DEFAULT},
+        ),
+        "page": query_parameter(
+            "page",
+            "Number of the page. Not together with `offset`.",
+            {"type": "integer", "minimum": 1, "maximum": OFFSET_MOST, "default": 1},
+        ),
+        "offset": query_parameter(
+            "offset", "Entries to skip. Alias: `skip`.", {"type": "integer", "minimum": 0, "maximum": OFFSET_MOST}
+        ),
+        "depth": query_parameter(
+            "depth",
+            "Include every reference, this many steps deep. Has no effect with `include`.",
+            {"type": "integer", "minimum": 0, "maximum": DEPTH_LIMIT, "default": 0},
+        ),
+        "format": query_parameter(
+            "format",
+            f"Formats of the body ({', '.join(BODY_FORMATS)}) and the table of contents. Single entries come with `html`, lists without body.",
+            formats,
+            example=["html", "toc"],
+            listed=True,
+        ),
+        "locale": query_parameter(
+            "locale",
+            f"{about_locale} `*`: every locale, each as an entry of its own.",
+            {"type": "string", "enum": [*locales, "*"]},
+            example=locales[0],
+        ),
+        "oneLocale": query_parameter("locale", about_locale, known, example=locales[0]),
+        "fallback": query_parameter(
+            "fallback",
+            "Locales to take where the wanted one is missing, in this order.",
+            {"type": "array", "items": known, "uniqueItems": True},
+            example=[locales[-1]],
+            listed=True,
+        ),
+        "facetLimit": query_parameter(
+            "facet.limit",
+            "Values of each facet, the most frequent first.",
+            {"type": "integer", "minimum": 1, "maximum": FACET_LIMIT_MOST, "default": FACET_LIMIT_DEFAULT},
+        ),
+        "highlight": query_parameter(
+            "highlight",
+            "Whether hits show where the words were found; lists only with `true`, `/search` unless `false`.",
+            {"type": "boolean"},
+        ),
+    }
+    for name, kind in META_KINDS.items():
+        for operator in operators(kind, many=False):
+            shared[f"filter.{name}.{operator}"] = filter_parameter(name, kind, operator)
+    return shared
+
+
+def operators(kind: str, *, many: bool) -> tuple[str, ...]:
+    """The operators worth a parameter of their own; the others are in the description of ``filter``."""
+    if many:
+        return ("eq", "all")
+    return {"string": ("eq", "contains"), "integer": ("eq", "gte", "lte"), "number": ("eq", "gte", "lte")}.get(
+        kind, ("eq", "gte", "lte") if kind.startswith("date") else ("eq",)
+    )
+
+
+def filter_parameter(name: str, kind: str, operator: str, example: Any = None) -> Json:
+    """``filter[name]`` or ``filter[name][operator]``."""
+    spelled = f"filter[{name}]" if operator == "eq" else f"filter[{name}][{operator}]"
+    meaning = (
+        f"Entries whose `{name}` is {MEANINGS[operator]}."
+        if operator != "exists"
+        else f"Entries {MEANINGS[operator]} in `{name}`."
+    )
+    if kind.startswith("date"):
+        meaning += " A year, a month, a day or a time."
+    scalar: Json = {"type": "boolean"} if operator == "exists" else SCALARS.get(kind, {"type": "string"})
+    if operator == "all":
+        return query_parameter(
+            spelled,
+            meaning.replace("is with", "holds"),
+            {"type": "array", "items": scalar, "minItems": 1},
+            example=[example] if example is not None else None,
+            listed=True,
+        )
+    schema = {"anyOf": [scalar, {"type": "array", "items": scalar, "minItems": 1}]} if operator == "eq" else scalar
+    return query_parameter(spelled, meaning.replace("is with this", "has this"), schema, example=example)
+
+
+class CollectionParameters:
+    """The parameters that depend on the fields of one collection."""
+
+    def __init__(self, catalog: Catalog, collection: Collection) -> None:
+        self._catalog = catalog
+        self._collection = collection
+        chain = catalog.default_chain
+        self.entries: Sequence[Entry] = catalog.order(collection.name, chain, default_sort(catalog.model, collection))[
+            :LOOKED_AT
+        ]
+        self._paths = list(self._own_paths())
+
+    def of_list(self) -> list[Json]:
+        """What ``GET /entries/{collection}`` takes."""
+        references = [*self._include()]
+        return [
+            *(_shared(name) for name in ("search", "limit", "page", "offset", "locale", "fallback", "format")),
+            self._sort(),
+            self._fields(),
+            *([self._included(references), _shared("depth")] if references else []),
+            *self._facets(),
+            _shared("highlight"),
+            self._filter(),
+            *self._filters(),
+        ]
+
+    def of_entry(self) -> list[Json]:
+        """What ``GET /entries/{collection}/{slug}`` takes."""
+        references = [*self._include()]
+        slug: Json = {
+            "name": "slug",
+            "in": "path",
+            "required": True,
+            "description": "Slug of the entry; slashes in it may be sent as they are.",
+            "schema": {"type": "string", "minLength": 1},
+        }
+        if self.entries:
+            slug["example"] = self.entries[0].slug
+        return [
+            slug,
+            *(_shared(name) for name in ("oneLocale", "fallback", "format")),
+            self._fields(),
+            *([self._included(references), _shared("depth")] if references else []),
+        ]
+
+    def _own_paths(self) -> Iterator[FieldPath]:
+        for name in dict.fromkeys(paths_of(self._collection)):
+            if name not in META_KINDS:
+                try:
+                    path = resolve_path(self._catalog.model, self._collection, name)
+                except InvalidQuery:
+                    continue
+                if path.kind != "object":
+                    yield path
+
+    def _sort(self) -> Json:
+        names = [*META_KINDS, *(path.text for path in self._paths)]
+        spec = default_sort(self._catalog.model, self._collection)
+        written = [f"-{name}" if descending else name for name, descending in spec]
+        usual = f" Usually by `{','.join(written)}`." if written else ""
+        return query_parameter(
+            "sort",
+            f"Order of the entries, `-` in front for descending; entries without a value come last.{usual} Alias: `order`.",
+            _words([sign + name for name in names for sign in ("", "-")], most=5),
+            example=written or None,
+            listed=True,
+        )
+
+    def _fields(self) -> Json:
+        names = known_names(self._collection)
+        title = self._collection.title_field
+        return query_parameter(
+            "fields",
+            "What to show of an entry; with `-` in front, what to leave out. A name may go on into objects and references: `author.name`. Alias: `select`.",
+            _words([*names, *(f"-{name}" for name in names)]),
+            example=["slug", *([title] if title in names else [])],
+            listed=True,
+        )
+
+    def _include(self) -> Iterator[str]:
+        collections = self._catalog.model.collections
+        for name, item in shown_fields(self._collection).items():
+            targets = [collections[target] for target in item.references if target in collections]
+            if targets:
+                yield name
+                for inner in dict.fromkeys(
+                    key for target in targets for key, value in shown_fields(target).items() if value.references
+                ):
+                    yield f"{name}.{inner}"
+
+    def _included(self, references: Sequence[str]) -> Json:
+        return query_parameter(
+            "include",
+            f"References to replace by the entries they name, up to {DEPTH_LIMIT} steps deep (`related.author`). Alias: `populate`.",
+            _words(references),
+            example=[references[0]],
+            listed=True,
+        )
+
+    def _facets(self) -> list[Json]:
+        names: list[str] = []
+        for path in [*(resolve_path(self._catalog.model, self._collection, name) for name in META_KINDS), *self._paths]:
+            names += (
+                [path.text, *(f"{path.text}.{bucket}" for bucket in BUCKETS)]
+                if path.kind.startswith("date")
+                else [path.text]
+            )
+        offered = [name for name, item in shown_fields(self._collection).items() if item.facet and name in names]
+        facet = query_parameter(
+            "facet",
+            "Fields whose values to count over everything that fits; a facet's own filter does not narrow its counts."
+            + (f" Made for it: {', '.join(f'`{name}`' for name in offered)}." if offered else ""),
+            _words(names, most=FACETS_MOST),
+            example=offered[:2] or None,
+            listed=True,
+        )
+        return [facet, _shared("facetLimit")]
+
+    def _filter(self) -> Json:
+        properties = {
+            path.text: {
+                "anyOf": [
+                    scalar := SCALARS.get(path.kind, {"type": "string"}),
+                    {"type": "array", "items": scalar, "minItems": 1},
+                ]
+            }
+            for path in self._paths
+        }
+        return {
+            "name": "filter",
+            "in": "query",
+            "description": FILTER,
+            "style": "deepObject",
+            "explode": True,
+            "schema": {"type": "object", "properties": properties},
+        }
+
+    def _filters(self) -> list[Json]:
+        built: list[Json] = []
+        for path in self._paths:
+            item = path.field
+            many = item is not None and item.many
+            wanted = ("eq",) if item is not None and item.references and not many else operators(path.kind, many=many)
+            example = self.example(path)
+            built += [filter_parameter(path.text, path.kind, operator, example) for operator in wanted]
+            if item is not None and not item.required:
+                built.append(filter_parameter(path.text, path.kind, "exists", True))
+            if item is not None and item.references:
+                built += self._through(path.text, item.references)
+        own = {parameter["name"] for parameter in built}
+        for name, kind in META_KINDS.items():
+            built += [
+                _shared(f"filter.{name}.{operator}")
+                for operator in operators(kind, many=False)
+                if f"filter[{name}]" not in own
+            ]
+        return built
+
+    def _through(self, name: str, targets: Sequence[str]) -> Iterator[Json]:
+        """A filter by the title of what a reference names, as an example of what is possible."""
+        titles = [
+            self._catalog.model.collections[target].title_field
+            for target in targets
+            if target in self._catalog.model.collections
+        ]
+        for title in dict.fromkeys(filter(None, titles)):
+            path = resolve_path(self._catalog.model, self._collection, f"{name}.{title}")
+            yield filter_parameter(path.text, path.kind, "eq", self.example(path))
+
+    def example(self, path: FieldPath) -> Any:
+        """A value of *path* in the newest entries, as a query spells it."""
+        spelled: Callable[[Any], Any] = lambda value: value  # noqa: E731
+        if path.kind == "date-time":
+            spelled = lambda value: datetime.fromtimestamp(value, self._catalog.zone).date().isoformat()  # noqa: E731
+        for entry in self.entries:
+            for value in path.read(entry, self._catalog):
+                if isinstance(value, bool | int | float) or (
+                    isinstance(value, str) and 0 < len(value) <= EXAMPLE_LENGTH and "\n" not in value
+                ):
+                    return spelled(value)
+        return None
+
+
+def _shared(name: str) -> Json:
+    return {"$ref": f"#/components/parameters/{name}"}
+
+
+def _words(names: Sequence[str], most: int | None = None) -> Json:
+    schema: Json = {"type": "array", "items": {"type": "string", "enum": list(names)}, "uniqueItems": True}
+    return schema if most is None else {**schema, "maxItems": most}
