@@ -51,7 +51,7 @@ LIST_PARAMETERS = (
 )
 DETAIL_PARAMETERS = ("fields", "include", "depth", "format", "locale", "fallback")
 SEARCH_PARAMETERS = (*LIST_PARAMETERS, "collection")
-PLACES = frozenset({b"page", b"offset", b"skip"})
+PLACES = (b"page=", b"offset=", b"skip=")
 SHAPING = frozenset({"fields", "include", "depth", "format"})
 LIMIT_DEFAULT, LIMIT_MOST = 20, 100
 FACET_LIMIT_DEFAULT, FACET_LIMIT_MOST = 20, 1000
@@ -276,15 +276,15 @@ def _with_facets(model: ContentModel, queries: Sequence[Query], names: Sequence[
     return [replace(query, facets=tuple(found[query.collection.name])) for query in queries]
 
 
-def split_place(raw: bytes) -> tuple[bytes, Pairs]:
+def split_place(raw: bytes) -> tuple[bytes, bytes]:
     """A query string without the parameters that name a page, and these."""
-    if b"page" not in raw and b"offset" not in raw and b"skip" not in raw:
-        return raw, ()
+    if b"page=" not in raw and b"offset=" not in raw and b"skip=" not in raw:
+        return raw, b""
     place: list[bytes] = []
     kept: list[bytes] = []
     for part in raw.split(b"&"):
-        (place if part.partition(b"=")[0] in PLACES else kept).append(part)
-    return b"&".join(kept), split_query(b"&".join(place))
+        (place if part.startswith(PLACES) else kept).append(part)
+    return b"&".join(kept), b"&".join(place)
 
 
 def read_place(pairs: Pairs, limit: int) -> tuple[int, int, int | None]:

@@ -4,8 +4,6 @@ The endpoints are ``async`` because they read memory; bodies, where they are not
 millisecond. A list with full text goes to a worker thread.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
 import orjson
@@ -13,13 +11,12 @@ from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from cms.api.responses import Page, json_response, page_response
+from cms.api.pages import Answered, Page, view_of
+from cms.api.responses import json_response, page_response
 from cms.api.search import search_response
-from cms.api.state import BASE, context, view_meta
-from cms.entry import Entry
+from cms.api.state import BASE, context
 from cms.errors import EntryNotFound
 from cms.params import (
-    ListRequest,
     find_collection,
     read_detail_request,
     read_list_request,
@@ -27,17 +24,9 @@ from cms.params import (
     split_place,
     split_query,
 )
-from cms.query import FacetValue, count_facets, find_entries
+from cms.query import count_facets, find_entries
 
 ANSWERS_MOST = 500
-
-
-class Answered(NamedTuple):
-    """What a query finds in all, kept with its catalog: another page of it is a slice."""
-
-    wanted: ListRequest
-    entries: list[Entry]
-    facets: Mapping[str, Sequence[FacetValue]]
 
 
 async def list_entries(request: Request) -> Response:
@@ -60,7 +49,7 @@ async def list_entries(request: Request) -> Response:
             ctx.catalog.answers.clear()
         ctx.catalog.answers[name, kept] = answered
     wanted, entries, facets = answered
-    limit, offset, page = read_place(place, wanted.queries[0].limit)
+    limit, offset, page = read_place(split_query(place), wanted.queries[0].limit)
     fragments = ctx.catalog.fragments
     found = entries[offset : offset + limit]
     if wanted.shape.is_plain:
@@ -95,7 +84,7 @@ async def get_entry(request: Request) -> Response:
     }
     body = b'{"data":%b,"meta":%b,"links":%b}' % (
         ctx.presenter.render(entry, shape),
-        orjson.dumps(view_meta(ctx)),
+        orjson.dumps(view_of(ctx.catalog)),
         orjson.dumps(links),
     )
     return json_response(request, ctx, body)

@@ -15,6 +15,7 @@ from anyio import to_thread
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cms.api.metrics import Metrics
+from cms.api.pages import next_page
 from cms.catalog import Catalog
 from cms.site import Site
 
@@ -73,6 +74,10 @@ class Gate:
             if catalog is not self._catalog:
                 self._stored, self._size, self._catalog = {}, 0, catalog
             stored = self._stored.get(key)
+            if stored is None and catalog is not None:
+                page = next_page(scope, catalog)
+                if page is not None:
+                    stored = self._store(key, catalog, 200, *page)
             if stored is None:
                 stored = await self._ask(scope, receive, key, catalog)
             caching = _cache_control(catalog, now)
@@ -121,6 +126,12 @@ class Gate:
         # What the endpoint matched is wanted by the metrics.
         scope["route_name"] = inner.get("route_name", "")
         body = b"".join(parts)
+        return self._store(key, catalog, status, headers, body)
+
+    def _store(
+        self, key: tuple[bytes, bytes], catalog: Catalog | None, status: int, headers: Headers, body: bytes
+    ) -> Stored:
+        """The answer, kept when it is a success with a validator, and when nothing new came while it was made."""
         etag = next((value for name, value in headers if name == b"etag"), b"")
         stored = Stored(status, headers, body, etag, {})
         if status == 200 and etag and len(body) <= STORED_ITEM_BYTES and catalog is self._catalog:

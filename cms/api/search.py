@@ -6,7 +6,8 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from cms.api.responses import Page, page_response
+from cms.api.pages import Page
+from cms.api.responses import page_response
 from cms.api.state import Context, context
 from cms.entry import Entry
 from cms.params import ListRequest, Pairs, read_search_request, split_place, split_query

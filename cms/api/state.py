@@ -39,9 +39,3 @@ def no_parameters(request: Request) -> None:
         InvalidQuery: names the first one.
     """
     read_parameters(split_query(request.scope["query_string"]), ())
-
-
-def view_meta(ctx: Context) -> dict[str, str]:
-    """The members of ``meta`` that say what was read."""
-    snapshot = ctx.catalog.snapshot
-    return {"commit": snapshot.commit.id, "view": snapshot.model.settings.site.branch}

@@ -1,0 +1,157 @@
+"""Pages of lists: their links and envelope, and the short way to another page of what was found before.
+
+What a query finds in all is kept with its catalog, so a further page is a slice of it, joined from fragments that are kept too. The gate takes
+that way without asking the router.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+from urllib.parse import unquote
+
+import orjson
+from starlette.types import Scope
+
+from cms import __version__
+from cms.api.state import BASE
+from cms.catalog import Catalog
+from cms.entry import Entry
+from cms.params import ListRequest, split_place
+from cms.query import FacetValue
+
+PREFIX = f"{BASE}/entries/".encode()
+NUMBERED = re.compile(rb"page=([1-9]\d{0,6})")
+JSON = b"application/json"
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class Answered(NamedTuple):
+    """What a query finds in all."""
+
+    wanted: ListRequest
+    entries: list[Entry]
+    facets: Mapping[str, Sequence[FacetValue]]
+
+
+class Page(NamedTuple):
+    """Which part of all that was found an answer holds; ``number`` is None when it was asked for by offset."""
+
+    limit: int
+    offset: int
+    number: int | None
+    total: int
+
+
+def view_of(catalog: Catalog) -> dict[str, str]:
+    """The members of ``meta`` that say what was read."""
+    snapshot = catalog.snapshot
+    return {"commit": snapshot.commit.id, "view": snapshot.model.settings.site.branch}
+
+
+def catalog_headers(scope: Scope, catalog: Catalog) -> Headers:
+    """The headers of everything that is read from a catalog.
+
+    An answer is a function of the commit, the moment and the request, so these are what the strong validator is made of.
+    """
+    commit = catalog.snapshot.commit.id
+    what = f"{__version__}:{commit}:{catalog.changed_at}:{catalog.model.is_inferred}:{scope.get('root_path', '')}"
+    path: bytes = scope.get("raw_path") or scope["path"].encode()
+    etag = hashlib.blake2b(b"%b:%b?%b" % (what.encode(), path, scope["query_string"]), digest_size=12).hexdigest()
+    return [
+        (b"etag", f'"{etag}"'.encode()),
+        (b"content-commit", commit.encode()),
+        (b"last-modified", catalog.last_modified.encode()),
+    ]
+
+
+def page_body(
+    path: str,
+    kept: str,
+    catalog: Catalog,
+    page: Page,
+    items: Sequence[bytes],
+    facets: Mapping[str, Sequence[FacetValue]],
+    more_meta: Mapping[str, Any] | None = None,
+) -> tuple[bytes, bytes]:
+    """(one page of rendered entries with its ``meta`` and ``links``, the ``Link`` header).
+
+    Args:
+        kept: the query string without the parameters that name the page.
+    """
+    limit, offset, number, total = page
+    meta: dict[str, Any] = {"total": total, "limit": limit}
+    if number is None:
+        meta["offset"] = offset
+    else:
+        meta["page"] = number
+        meta["pages"] = -(-total // limit) if limit else 0
+    meta |= view_of(catalog)
+    if facets:
+        meta["facets"] = {name: [describe_value(item) for item in values] for name, values in facets.items()}
+    if more_meta:
+        meta |= more_meta
+    links = page_links(path, kept, page)
+    body = b'{"data":[%b],"meta":%b,"links":%b}' % (b",".join(items), orjson.dumps(meta), orjson.dumps(links))
+    del links["self"]
+    return body, link_header(links)
+
+
+def link_header(links: Mapping[str, str]) -> bytes:
+    """RFC 8288."""
+    return ", ".join([f'<{url}>; rel="{relation}"' for relation, url in links.items()]).encode("latin-1", "replace")
+
+
+def describe_value(item: FacetValue) -> dict[str, Any]:
+    """One value of a facet, with a label where it has one."""
+    label = {} if item.label is None else {"label": item.label}
+    return {"value": item.value, **label, "count": item.count}
+
+
+def page_links(path: str, kept: str, page: Page) -> dict[str, str]:
+    """``self``, ``first``, ``prev``, ``next`` and ``last``, as far as there are such pages; paths on this server."""
+    limit, offset, number, total = page
+    base = f"{path}?{kept}" if kept else path
+    place = f"{base}{'&' if kept else '?'}{'offset' if number is None else 'page'}="
+
+    def link(start: int) -> str:
+        return f"{place}{start if number is None else start // limit + 1}" if start else base
+
+    links = {"self": link(offset) if limit else base}
+    if limit:
+        links["first"] = base
+        if offset > 0:
+            links["prev"] = link(max(0, min(offset, total) - limit))
+        if offset + limit < total:
+            links["next"] = link(offset + limit)
+        links["last"] = link(max(0, (total - 1) // limit * limit))
+    return links
+
+
+def next_page(scope: Scope, catalog: Catalog) -> tuple[Headers, bytes] | None:
+    """Another page of a plain list that was asked for before, or ``None``: then the endpoint must answer."""
+    path: bytes = scope.get("raw_path") or b""
+    if not path.startswith(PREFIX):
+        return None
+    kept, place = split_place(scope["query_string"])
+    number = NUMBERED.fullmatch(place) if place else None
+    if place and number is None:
+        return None
+    name = path[len(PREFIX) :].decode("latin-1")
+    answered: Answered | None = catalog.answers.get((unquote(name) if "%" in name else name, kept))
+    if answered is None or not answered.wanted.shape.is_plain:
+        return None
+    limit = answered.wanted.queries[0].limit
+    page = Page(
+        limit, (int(number[1]) - 1) * limit if number else 0, int(number[1]) if number else 1, len(answered.entries)
+    )
+    try:
+        fragments = catalog.fragments
+        items = [fragments[entry.path] for entry in answered.entries[page.offset : page.offset + limit]]
+    except KeyError:
+        return None
+    body, link = page_body(path.decode("latin-1"), kept.decode("latin-1"), catalog, page, items, answered.facets)
+    headers = catalog_headers(scope, catalog)
+    headers += [(b"content-type", JSON), (b"link", link)] if link else [(b"content-type", JSON)]
+    return headers, body
