@@ -32,6 +32,7 @@ SEVERAL = frozenset({"in", "nin", "between", "any", "all", "none"})
 CONDITIONS_LIMIT = 50
 DEPTH_LIMIT = 8
 VALUES_LIMIT = 200
+INTERVALS = frozenset({"date", "date-time"})
 TRUE = frozenset({"true", "1", "yes"})
 FALSE = frozenset({"false", "0", "no"})
 
@@ -109,7 +110,7 @@ class FilterReader:
             operator = bare if bare in OPERATORS else None
             if operator is not None and (bare != key or not self._has_field(f"{text}.{key}")):
                 nodes.append(self._condition(text, operator, _texts(inner, f"{name}[{key}]"), f"{name}[{key}]"))
-            elif key.isdigit():
+            elif key.isdigit() or not key:
                 nodes.append(self._condition(text, "in", _texts(value, name), name))
                 break
             elif depth < DEPTH_LIMIT and (isinstance(inner, Mapping) or self._has_field(f"{text}.{key}")):
@@ -189,7 +190,7 @@ def _single(values: Sequence[str], name: str) -> str:
 
 
 def _typed(kind: str, text: str, name: str, zone: ZoneInfo) -> Any:
-    """*text* as a value of *kind*; a moment becomes the (first, last-excluded) seconds of what it names."""
+    """*text* as a value of *kind*; a date or a moment becomes the (first, last-excluded) days or seconds of what it names."""
     try:
         if kind == "integer":
             return int(text) if re.fullmatch(r"[+-]?\d{1,18}", text) else _reject("a whole number")
@@ -203,7 +204,8 @@ def _typed(kind: str, text: str, name: str, zone: ZoneInfo) -> Any:
             word = text.casefold()
             return True if word in TRUE else False if word in FALSE else _reject("true or false")
         if kind == "date":
-            return (parse_day(text) if is_date_only(text) else parse_date(text, zone).date()).isoformat()
+            first, last = _days(text) or _one_day(parse_date(text, zone).astimezone(zone).date())
+            return first.isoformat(), last.isoformat()
         if kind == "date-time":
             return _interval(text, zone)
     except (ValueError, OverflowError) as error:
@@ -216,24 +218,29 @@ def _reject(wanted: str) -> Any:
     raise ValueError(wanted)
 
 
-def _interval(text: str, zone: ZoneInfo) -> tuple[float, float]:
-    """The seconds that *text* names: a whole day (or year, or month) for a date, one second for a time."""
+def _days(text: str) -> tuple[date, date] | None:
+    """The first day that *text* names and the first one after it: a year, a month or a day; ``None`` for a time."""
     if re.fullmatch(r"\d{4}", text):
-        return _span(date(int(text), 1, 1), date(int(text) + 1, 1, 1), zone)
+        return date(int(text), 1, 1), date(int(text) + 1, 1, 1)
     month = re.fullmatch(r"(\d{4})-(\d{1,2})", text)
     if month:
         first = date(int(month[1]), int(month[2]), 1)
-        return _span(first, (first + timedelta(days=31)).replace(day=1), zone)
-    if is_date_only(text):
-        day = parse_day(text)
-        return _span(day, day + timedelta(days=1), zone)
+        return first, (first + timedelta(days=31)).replace(day=1)
+    return _one_day(parse_day(text)) if is_date_only(text) else None
+
+
+def _one_day(day: date) -> tuple[date, date]:
+    return day, day + timedelta(days=1)
+
+
+def _interval(text: str, zone: ZoneInfo) -> tuple[float, float]:
+    """The seconds that *text* names: a whole day (or year, or month) for a date, one second for a time."""
+    days = _days(text)
+    if days is not None:
+        start, end = (datetime.combine(day, time(), zone).timestamp() for day in days)
+        return start, end
     moment = parse_date(text.replace(" ", "+") if re.search(r"T.* \d\d:?\d\d\Z", text) else text, zone).timestamp()
     return moment, moment + (1 if moment == int(moment) else 1e-6)
-
-
-def _span(first: date, last: date, zone: ZoneInfo) -> tuple[float, float]:
-    start, end = (datetime.combine(day, time(), zone).timestamp() for day in (first, last))
-    return start, end
 
 
 def compile_filter(node: Node | None) -> Predicate | None:
@@ -270,11 +277,11 @@ def _test(condition: Condition, operator: str, operand: Any) -> Callable[[Any], 
     """A test of one value."""
     kind = condition.path.kind
     if operator == "in":
-        if kind == "date-time":
+        if kind in INTERVALS:
             return lambda value: any(first <= value < last for first, last in operand)
         wanted = frozenset(operand)
         return (lambda value: plain_text(value) in wanted) if kind == "any" else (lambda value: value in wanted)
-    if kind == "date-time":
+    if kind in INTERVALS:
         return _test_moment(operator, operand)
     if operator in TEXT_OPERATORS:
         return _test_text(operator, operand, is_list=condition.path.field is not None and condition.path.field.many)
@@ -298,10 +305,11 @@ def plain_text(value: Any) -> str:
 
 
 def _test_moment(operator: str, operand: Any) -> Callable[[Any], bool]:
-    """Compare seconds with an interval: a bare date names the whole day."""
+    """Compare days or seconds with an interval: a year, a month or a bare date names all of it."""
     first, last = (operand[0][0], operand[1][1]) if operator == "between" else operand
     tests: dict[str, Callable[[Any], bool]] = {
         "eq": lambda value: bool(first <= value < last),
+        "contains": lambda value: bool(first <= value < last),
         "between": lambda value: bool(first <= value < last),
         "lt": lambda value: bool(value < first),
         "lte": lambda value: bool(value < last),
@@ -314,7 +322,9 @@ def _test_moment(operator: str, operand: Any) -> Callable[[Any], bool]:
 def _test_text(operator: str, operand: Any, *, is_list: bool) -> Callable[[Any], bool]:
     folded = operand.casefold() if isinstance(operand, str) else operand
     if operator == "contains":
-        return (lambda value: value == operand) if is_list else (lambda value: operand in plain_text(value))
+        if is_list:
+            return lambda value: value == operand or plain_text(value) == operand
+        return lambda value: operand in plain_text(value)
     if operator == "icontains":
         return lambda value: folded in plain_text(value).casefold()
     if operator == "starts":

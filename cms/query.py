@@ -172,6 +172,8 @@ def _indexed(catalog: Catalog, name: str, chain: LocaleChain, spec: SortSpec, no
     """The entries that fit *node*, when it asks for one value of a field with few types of values; else ``None``."""
     if not isinstance(node, Condition) or node.operator not in ("eq", "contains") or node.path.kind not in INDEXED:
         return None
+    if node.path.kind == "date":
+        return None
     if node.operator == "contains" and not (node.path.field is not None and node.path.field.many):
         return None
     if node.path.meta and node.path.text not in ("locale", "slug"):
