@@ -185,6 +185,8 @@ def _through(model: ContentModel, item: Field, rest: list[str], text: str, param
     if not inner:
         raise problem or InvalidQuery(f"{text!r} leads to no collection", parameter=parameter)
     first = next(iter(inner.values()))
+    kinds = {path.kind for path in inner.values()}
+    kind = first.kind if len(kinds) == 1 else "number" if kinds == {"integer", "number"} else "any"
     name = f"{item.name}_" if item.name in RESERVED else item.name
     targets = item.references
 
@@ -198,7 +200,7 @@ def _through(model: ContentModel, item: Field, rest: list[str], text: str, param
         return found
 
     depends = frozenset(targets).union(*(path.depends for path in inner.values()))
-    return FieldPath(text=text, kind=first.kind, many=True, read=read, field=first.field, depends=depends)
+    return FieldPath(text=text, kind=kind, many=True, read=read, field=first.field, depends=depends)
 
 
 def _comparable(read: Reader, kind: str) -> Reader:
