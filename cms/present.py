@@ -16,6 +16,7 @@ from cms.coerce import timestamp_text
 from cms.dates import format_rfc3339
 from cms.entry import RESERVED, Entry
 from cms.errors import InvalidQuery
+from cms.fieldpath import shown_fields
 from cms.markdown import reading_minutes
 from cms.refs import BlobId
 from cms.schema import Collection, Field
@@ -198,21 +199,21 @@ class Presenter:
 
 def _selected(shown: dict[str, Any], shape: Shape) -> dict[str, Any]:
     if shape.only:
-        return {name: _inside(shown.get(name), rest) for name, rest in shape.only.items()}
+        return {name: _inside(shown[name], rest) for name, rest in shape.only.items() if name in shown}
     if shape.without:
         return {name: value for name, value in shown.items() if name not in shape.without}
     return shown
 
 
 def _inside(value: Any, rest: Tree) -> Any:
-    """Of an object only the names in *rest*; a whole value where *rest* is empty."""
+    """Of an object, or of each in a list, only the names in *rest*; anything else whole."""
     if not rest:
         return value
     if isinstance(value, list):
         return [_inside(part, rest) for part in value]
     if isinstance(value, dict):
-        return {name: _inside(value.get(name), inner) for name, inner in rest.items()}
-    return None
+        return {name: _inside(value[name], inner) for name, inner in rest.items() if name in value}
+    return value
 
 
 def known_names(collection: Collection) -> list[str]:
@@ -238,20 +239,40 @@ def check_tree(tree: Tree, collection: Collection, collections: Mapping[str, Col
         InvalidQuery: names the nearest known one.
     """
     names = known_names(collection)
+    fields = shown_fields(collection)
     open_ended = collection.schema.get("additionalProperties", True) is not False
     for name, rest in tree.items():
-        item = collection.fields.get(name[:-1] if name.endswith("_") else name)
+        item = fields.get(name)
         if parameter == "include" and (item is None or not _leads_on(item)):
-            known = [key for key, value in collection.fields.items() if _leads_on(value)]
+            known = [key for key, value in fields.items() if _leads_on(value)]
             raise _unknown(name, collection, known, parameter, "reference")
         if name not in names and not (open_ended and parameter == "fields"):
             raise _unknown(name, collection, names, parameter, "field")
+        if rest and item is None and name in names and name not in ("translations", "toc"):
+            raise _unknown(f"{name}.{next(iter(rest))}", collection, names, parameter, "field")
         if rest and item is not None:
             targets = [collections[target] for target in item.references if target in collections]
-            if not targets and item.properties:
+            if targets:
+                _check_targets(rest, targets, collections, parameter)
+            elif item.properties or item.kind not in ("object", "any"):
                 _check_inside(item, rest, parameter)
-            for target in targets[:1]:
-                check_tree(rest, target, collections, parameter)
+
+
+def _check_targets(
+    tree: Tree, targets: Sequence[Collection], collections: Mapping[str, Collection], parameter: str
+) -> None:
+    """A name must be known in one of the collections that a reference may lead to."""
+    for name, rest in tree.items():
+        problem: InvalidQuery | None = None
+        for target in targets:
+            try:
+                check_tree({name: rest}, target, collections, parameter)
+                break
+            except InvalidQuery as error:
+                problem = problem or error
+        else:
+            if problem is not None:
+                raise problem
 
 
 def _leads_on(item: Field) -> bool:
