@@ -65,7 +65,10 @@ def respond_to_error(request: Request, error: CMSError) -> Response:
     status = STATUS[type(error)]
     facts = {name: value for name, value in error.facts.items() if name not in HIDDEN_FACTS}
     if isinstance(error, errors.InvalidQuery):
-        item = {"detail": str(error), **{key: facts[key] for key in ("parameter", "nearest") if key in facts}}
+        item: dict[str, Any] = {
+            "detail": str(error),
+            **{key: facts[key] for key in ("parameter", "nearest") if key in facts},
+        }
         facts = {**facts, "errors": [item]}
     headers = {}
     if status == 503:
