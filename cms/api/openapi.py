@@ -24,8 +24,9 @@ from cms.api.openapi_parts import (
     operations_paths,
     schema_of,
 )
+from cms.api.pages import view_of
 from cms.api.responses import json_response
-from cms.api.state import BASE, Context, context, no_parameters, view_meta
+from cms.api.state import BASE, Context, context, no_parameters
 from cms.schema import Collection
 
 Json = dict[str, Any]
@@ -97,7 +98,7 @@ def _collection_paths(ctx: Context, collection: Collection, name: str) -> dict[s
     first = parameters.entries[0] if parameters.entries else None
     listed = detailed = None
     if first is not None:
-        shown, meta = orjson.loads(ctx.presenter.fragment(first)), view_meta(ctx)
+        shown, meta = orjson.loads(ctx.presenter.fragment(first)), view_of(ctx.catalog)
         total = len(ctx.catalog.order(collection.name, ctx.catalog.default_chain, ()))
         next_page = {"next": f"{path}?limit=1&page=2"} if total > 1 else {}
         links = {
