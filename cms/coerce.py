@@ -4,8 +4,10 @@ YAML guesses types from spelling; here the schema decides. ``lang: no`` is the t
 it says boolean. Dates become RFC 3339 in the site's time zone.
 """
 
+import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -19,24 +21,19 @@ from cms.entry import RESERVED, Parsed
 from cms.errors import CMSError
 from cms.finding import Finding, finding_of
 from cms.schema import Collection, Field
+from cms.settings import nearest
 
 PUBLISH_NAMES = ("publish_at", "publishDate", "publishdate")
 EXPIRE_NAMES = ("expire_at", "expiryDate", "expirydate")
 TRUE_WORDS = frozenset({"true", "yes", "on", "y"})
 FALSE_WORDS = frozenset({"false", "no", "off", "n"})
 SLUG_LIMIT = 300
+DATE_HINT = "write it as 2019-06-27 or 2019-06-27T10:00"
+URL = re.compile(
+    r"(?:https?://[^/\s:@]+(?::\d+)?)?/(?!/)(?!:\w)(?:(?!/:\w|[\s\\<>\"\x00-\x1f]).)*|https?://[^/\s:@]+(?::\d+)?"
+)
 UNSAFE = re.compile(r"[\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff?#%\\]")
 Path = tuple[str | int, ...]
-TextOf = Callable[[Path], str | None]
-
-
-class Mistyped(ValueError):
-    """A value that cannot be what the schema says; ``path`` leads to it inside the front matter."""
-
-    def __init__(self, reason: str, path: Path, hint: str = "") -> None:
-        super().__init__(reason)
-        self.path = path
-        self.hint = hint
 
 
 def parse_entry(source: bytes, collection: Collection, zone: ZoneInfo, locales: frozenset[str]) -> Parsed:
@@ -45,85 +42,111 @@ def parse_entry(source: bytes, collection: Collection, zone: ZoneInfo, locales: 
         document = frontmatter.read(source)
     except CMSError as error:
         return Parsed(fields={}, findings=(finding_of(error),))
-    findings: list[Finding] = []
-    fields = _type_fields(document, collection, zone, findings)
-    findings += _validate(fields, document, collection)
+    typing = _Typing(document, zone)
+    fields = typing.type_fields(collection)
+    findings = [*typing.findings, *_validate(fields, document, collection, typing.refused)]
     details = _details(fields, document, collection, zone, locales, findings)
     shown = fields if RESERVED.isdisjoint(fields) else _rename_reserved(fields, document, findings)
     return Parsed(fields=shown, findings=tuple(findings), **details)
 
 
-def _type_fields(
-    document: frontmatter.Document, collection: Collection, zone: ZoneInfo, findings: list[Finding]
-) -> dict[str, Any]:
-    fields: dict[str, Any] = {}
-    known = collection.fields
-    for name, value in document.values.items():
-        item = known.get(name)
-        if item is None or value is None:
-            if value is not None or (item is not None and _allows_null(collection, name)):
+class _Typing:
+    """Gives the values of one document the types that a schema asks for; what cannot be is in ``findings``."""
+
+    def __init__(self, document: frontmatter.Document, zone: ZoneInfo) -> None:
+        self._document = document
+        self._zone = zone
+        self.findings: list[Finding] = []
+        #: Paths of values that are left out because of a finding: they are not missing.
+        self.refused: set[Path] = set()
+
+    def type_fields(self, collection: Collection) -> dict[str, Any]:
+        """The front matter as the schema wants it. An empty value is as good as none, unless the schema allows null."""
+        fields: dict[str, Any] = {}
+        known = collection.fields
+        for name, value in self._document.values.items():
+            item = known.get(name)
+            if item is None:
+                if value is not None:
+                    fields[name] = value
+            elif type(value) is str and not item.is_converted:
                 fields[name] = value
-            continue
+            else:
+                self._put(fields, name, item, value, (name,))
+        return fields
+
+    def _put(self, fields: dict[str, Any], name: str, item: Field, value: Any, path: Path) -> None:
+        if value is not None:
+            value = self._value(item, value, path)
+            if path not in self.refused:
+                fields[name] = value
+        elif item.nullable:
+            fields[name] = None
+
+    def _value(self, item: Field, value: Any, path: Path) -> Any:
+        """*value* as *item* wants it.
+
+        A value that cannot be turned into the wanted type is returned as it is, for the validator to name; only dates, and booleans
+        written as words, are judged here.
+        """
+        if isinstance(value, list):
+            if item.many:
+                return [self._value(item.one, part, (*path, number)) for number, part in enumerate(value)]
+            return value
+        if isinstance(value, dict):
+            return self._object(item, value, path)
+        if value is None or (item.many and not item.either):
+            return value
+        kinds = item.kinds
+        if item.format in ("date", "date-time") and isinstance(value, str | int):
+            return self._date(item, value, path)
+        if isinstance(value, str):
+            word = value.casefold() if kinds == {"boolean"} else ""
+            return True if word in TRUE_WORDS else False if word in FALSE_WORDS else value
+        if not kinds or _fits(value, kinds) or "string" not in kinds:
+            return value
+        return self._text(value, path)
+
+    def _object(self, item: Field, value: dict[str, Any], path: Path) -> dict[str, Any]:
+        fields: dict[str, Any] = {}
+        for name, part in value.items():
+            inner = item.properties.get(name)
+            if inner is None:
+                fields[name] = part
+            else:
+                self._put(fields, name, inner, part, (*path, name))
+        return fields
+
+    def _text(self, value: object, path: Path) -> str:
+        """How a value that is no text to YAML was written."""
+        text = self._document.text(path)
+        return str(value) if text is None else text
+
+    def _date(self, item: Field, value: str | int, path: Path) -> str:
+        text = value if isinstance(value, str) else self._text(value, path)
         try:
-            fields[name] = coerce_value(item, value, (name,), document.text, zone)
-        except Mistyped as error:
-            mark = document.mark(error.path)
-            findings.append(
+            return _day_text(text, self._zone) if item.format == "date" else _moment_text(text, self._zone)
+        except ValueError as error:
+            if item.either:
+                return text
+            mark = self._document.mark(path)
+            self.refused.add(path)
+            self.findings.append(
                 Finding(
-                    message=str(error),
+                    message=_not_a_date(text, error),
                     line=mark.line,
                     column=mark.column,
-                    field=dotted(error.path),
+                    field=dotted(path),
                     rule="type",
-                    hint=error.hint,
+                    hint=DATE_HINT,
                 )
             )
-    return fields
+            return text
 
 
-def _allows_null(collection: Collection, name: str) -> bool:
-    node = collection.schema.get("properties", {}).get(name)
-    kind = node.get("type") if isinstance(node, dict) else None
-    return isinstance(kind, list) and "null" in kind
-
-
-def coerce_value(item: Field, value: Any, path: Path, text_of: TextOf, zone: ZoneInfo) -> Any:
-    """*value* as the schema's field *item* wants it.
-
-    Values that cannot be turned into the wanted type are returned as they are, for the validator to name; only dates, and booleans
-    written as words, are judged here.
-
-    Raises:
-        Mistyped: a date that is no date.
-    """
-    if type(value) is str and not item.is_converted:
-        return value
-    if isinstance(value, list):
-        if item.many:
-            return [coerce_value(item.one, part, (*path, i), text_of, zone) for i, part in enumerate(value)]
-        return value
-    if isinstance(value, dict):
-        inside = item.properties
-        return {
-            key: coerce_value(inside[key], part, (*path, key), text_of, zone)
-            if key in inside and part is not None
-            else part
-            for key, part in value.items()
-        }
-    if item.many and not item.either:
-        return value
-    kinds = item.kinds
-    if item.format in ("date", "date-time") and isinstance(value, str | int):
-        return _coerce_date(item, value, path, text_of, zone)
-    if isinstance(value, str):
-        if kinds == {"boolean"}:
-            word = value.casefold()
-            return True if word in TRUE_WORDS else False if word in FALSE_WORDS else value
-        return value
-    if value is None or not kinds or _fits(value, kinds) or "string" not in kinds:
-        return value
-    text = text_of(path)
-    return text if text is not None else str(value)
+def _not_a_date(value: object, error: Exception) -> str:
+    reason = str(error).partition("; write it as")[0]
+    return reason if "is not a date" in reason else f"{_short(value)} is not a date: {reason}"
 
 
 def _fits(value: object, kinds: frozenset[str]) -> bool:
@@ -132,18 +155,6 @@ def _fits(value: object, kinds: frozenset[str]) -> bool:
     if isinstance(value, int):
         return "integer" in kinds or "number" in kinds
     return isinstance(value, float) and "number" in kinds
-
-
-def _coerce_date(item: Field, value: str | int, path: Path, text_of: TextOf, zone: ZoneInfo) -> str:
-    text = value if isinstance(value, str) else (text_of(path) or str(value))
-    try:
-        return _day_text(text, zone) if item.format == "date" else _moment_text(text, zone)
-    except ValueError as error:
-        if "string" in item.kinds and item.either:
-            return text
-        raise Mistyped(
-            f"{text[:60]!r} is not a date: {error}", path, "write it as 2019-06-27 or 2019-06-27T10:00"
-        ) from error
 
 
 @lru_cache(maxsize=10_000)
@@ -161,45 +172,70 @@ def _seconds(text: str, zone: ZoneInfo) -> float:
     return parse_date(text, zone).timestamp()
 
 
-def _validate(fields: dict[str, Any], document: frontmatter.Document, collection: Collection) -> list[Finding]:
+def _validate(
+    fields: dict[str, Any], document: frontmatter.Document, collection: Collection, refused: AbstractSet[Path]
+) -> list[Finding]:
     if collection.validator.is_valid(fields):
         return []
     findings = []
     for error in collection.validator.iter_errors(fields):
-        path: Path = tuple(error.instance_path)
-        rule = error.kind.name
-        message, hint, missing = describe(error, collection)
-        where = (*path, missing) if missing else path
-        mark = document.mark(where)
-        findings.append(
-            Finding(message=message, line=mark.line, column=mark.column, field=dotted(where), rule=rule, hint=hint)
-        )
+        for message, hint, where in describe(error, collection):
+            if where in refused:
+                continue
+            mark = document.mark(where)
+            findings.append(
+                Finding(
+                    message=message,
+                    line=mark.line,
+                    column=mark.column,
+                    field=dotted(where),
+                    rule=error.kind.name,
+                    hint=hint,
+                )
+            )
     return findings
 
 
-def describe(error: jsonschema_rs.ValidationError, collection: Collection) -> tuple[str, str, str | None]:
-    """(what is wrong, what to do, the field it is about when the path does not lead to it) of a validation error."""
-    kind = error.kind
+def describe(error: jsonschema_rs.ValidationError, collection: Collection) -> Iterator[tuple[str, str, Path]]:
+    """(what is wrong, what to do, where) of a validation error; several where it is about several keys."""
+    kind, path = error.kind, tuple(error.instance_path)
     if kind.name == "required":
         missing = str(getattr(kind, "property", "")).strip('"')
-        return f"the field {missing!r} is required", f"add '{missing}:' to the front matter", missing
-    if kind.name == "additionalProperties":
-        unexpected = list(getattr(kind, "unexpected", []))
-        known = ", ".join(collection.fields) if not error.instance_path else ""
-        hint = f"the fields are {known}" if known else ""
-        return f"the schema has no field {unexpected[0]!r}", hint, unexpected[0]
-    if kind.name == "enum":
+        yield f"the field {missing!r} is required", f"add '{missing}:' to the front matter", (*path, missing)
+    elif kind.name == "additionalProperties":
+        known = list(_inside(collection, path))
+        for name in getattr(kind, "unexpected", []):
+            close = nearest(name, known).removeprefix("; ")
+            hint = close or (f"the fields are {', '.join(known)}" if known else "")
+            yield f"the schema has no field {name!r}", hint, (*path, name)
+    elif kind.name == "enum":
         choices = ", ".join(str(choice) for choice in getattr(kind, "options", []))
-        return (
-            f"{_short(error.instance)} is not one of the allowed values",
-            f"one of {choices}" if choices else "",
-            None,
-        )
-    if kind.name == "type":
-        wanted = getattr(kind, "types", [])
-        names = " or ".join(sorted(map(str, wanted)))
-        return f"{_short(error.instance)} is not of type {names}", _type_hint(names), None
-    return error.message, "", None
+        yield f"{_short(error.instance)} is not one of the allowed values", f"one of {choices}" if choices else "", path
+    elif kind.name == "type":
+        wanted = " or ".join(sorted(map(str, getattr(kind, "types", []))))
+        yield f"{_short(error.instance)} is not of type {wanted}", _type_hint(wanted), path
+    elif kind.name in ("anyOf", "oneOfNotValid"):
+        yield f"{_short(error.instance)} is nothing that the schema allows here", _alternatives(collection, path), path
+    else:
+        yield error.message, "", path
+
+
+def _at(collection: Collection, path: Path) -> Field | None:
+    return collection.find_field(dotted(tuple(part for part in path if isinstance(part, str))))
+
+
+def _inside(collection: Collection, path: Path) -> Mapping[str, Field]:
+    item = _at(collection, path) if path else None
+    return collection.fields if not path else item.properties if item is not None else {}
+
+
+def _alternatives(collection: Collection, path: Path) -> str:
+    item = _at(collection, path)
+    if item is None or isinstance(path[-1], int):
+        return ""
+    kinds = sorted(item.kinds)
+    lists = [f"list of {kind}s" for kind in kinds or ["value"]] if item.many else []
+    return f"allowed: {' or '.join([*(kinds if item.either or not item.many else []), *lists])}"
 
 
 def _type_hint(wanted: str) -> str:
@@ -213,7 +249,8 @@ def _type_hint(wanted: str) -> str:
 
 
 def _short(value: object) -> str:
-    text = repr(value)
+    """*value* as a writer knows it, not as Python does."""
+    text = repr(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= 60 else text[:57] + "…"
 
 
@@ -230,9 +267,19 @@ def _details(
     locales: frozenset[str],
     findings: list[Finding],
 ) -> dict[str, Any]:
-    def wrong(name: str, message: str, hint: str = "") -> None:
+    def wrong(name: str, message: str, hint: str = "", severity: str = "error") -> None:
         mark = document.mark((name,))
-        findings.append(Finding(message=message, line=mark.line, column=mark.column, field=name, rule=name, hint=hint))
+        findings.append(
+            Finding(
+                message=message,
+                line=mark.line,
+                column=mark.column,
+                field=name,
+                rule=name,
+                hint=hint,
+                severity=severity,
+            )
+        )
 
     def moment(names: tuple[str, ...]) -> float | None:
         for name in names:
@@ -241,38 +288,41 @@ def _details(
                 try:
                     return _seconds(str(value), zone)
                 except (ValueError, OverflowError) as error:
-                    wrong(name, f"{value!r} is not a date: {error}", "write it as 2019-06-27 or 2019-06-27T10:00")
+                    wrong(name, _not_a_date(value, error), DATE_HINT)
             elif value is not None:
-                wrong(name, f"{_short(value)} is not a date", "write it as 2019-06-27 or 2019-06-27T10:00")
+                wrong(name, f"{_short(value)} is not a date", DATE_HINT)
         return None
 
     title = _find(fields, collection.title_field) if collection.title_field else None
     locale = fields.get("locale")
     if isinstance(locale, str) and locale not in locales:
         locale = locale.replace("_", "-")
-    if locale is not None and locale not in locales:
+    if locale is not None and not (isinstance(locale, str) and locale in locales):
         wrong("locale", f"{_short(locale)} is not one of the site's locales", f"one of {', '.join(sorted(locales))}")
         locale = None
     return {
-        "title": title if isinstance(title, str) else None,
-        "slug": _slug(fields.get("slug"), wrong),
-        "url": next((fields[name] for name in ("url", "permalink") if _is_url(fields.get(name))), None),
+        "title": str(title) if isinstance(title, str | int | float) else None,
+        "slug": _slug(fields.get("slug"), document, wrong),
+        "url": _url(fields, wrong),
         "locale": locale,
-        "published_at": _published_at(fields, collection, zone),
+        "published_at": _published_at(fields, collection, zone, wrong),
         "publish_at": moment(PUBLISH_NAMES),
         "expire_at": moment(EXPIRE_NAMES),
         "hidden": _is_hidden(fields),
     }
 
 
-def _published_at(fields: Mapping[str, Any], collection: Collection, zone: ZoneInfo) -> float | None:
+def _published_at(
+    fields: Mapping[str, Any], collection: Collection, zone: ZoneInfo, wrong: Callable[..., None]
+) -> float | None:
     for name in (collection.date_field, "published_at"):
         value = _find(fields, name) if name else None
         if isinstance(value, str):
             try:
                 return _seconds(value, zone)
-            except (ValueError, OverflowError):
-                continue
+            except (ValueError, OverflowError) as error:
+                if name == "published_at":
+                    wrong(name, _not_a_date(value, error), DATE_HINT, "warning")
     return None
 
 
@@ -283,12 +333,15 @@ def _find(fields: Mapping[str, Any], name: str) -> Any:
     return value
 
 
-def _is_url(value: object) -> bool:
-    return (
-        isinstance(value, str)
-        and value.startswith(("/", "https://", "http://"))
-        and ":" not in value.partition("://")[2]
-    )
+def _url(fields: Mapping[str, Any], wrong: Callable[..., None]) -> str | None:
+    """The URL that the front matter gives the entry. A pattern, such as Jekyll's ``/:year/:title/``, is none."""
+    for name in ("url", "permalink"):
+        value = fields.get(name)
+        if isinstance(value, str) and URL.fullmatch(value):
+            return value
+        if value is not None:
+            wrong(name, f"{_short(value)} is not used: it is no URL", "begin with '/' or 'https://'", "warning")
+    return None
 
 
 def _is_hidden(fields: Mapping[str, Any]) -> bool:
@@ -299,10 +352,11 @@ def _is_hidden(fields: Mapping[str, Any]) -> bool:
     return not clear_no or unpublished
 
 
-def _slug(value: object, wrong: Callable[..., None]) -> str | None:
+def _slug(value: object, document: frontmatter.Document, wrong: Callable[..., None]) -> str | None:
     if value is None:
         return None
-    slug = str(value).strip("/ ") or ("index" if value == "/" else "")
+    text = value if isinstance(value, str) else document.text(("slug",)) or ""
+    slug = text.strip("/ ") or ("index" if value == "/" else "")
     if (
         not slug
         or len(slug) > SLUG_LIMIT
@@ -318,10 +372,13 @@ def _rename_reserved(fields: dict[str, Any], document: frontmatter.Document, fin
     shown = {}
     for name, value in fields.items():
         if name in RESERVED:
+            other = f"{name}_"
+            while other in fields:
+                other += "_"
             mark = document.mark((name,))
             findings.append(
                 Finding(
-                    message=f"the API has a field of its own by that name, so it is shown as '{name}_'",
+                    message=f"the API has a field of its own by that name, so it is shown as '{other}'",
                     line=mark.line,
                     column=mark.column,
                     field=name,
@@ -329,7 +386,7 @@ def _rename_reserved(fields: dict[str, Any], document: frontmatter.Document, fin
                     severity="warning",
                 )
             )
-            shown[f"{name}_"] = value
+            shown[other] = value
         else:
             shown[name] = value
     return shown
