@@ -5,10 +5,13 @@ thrown away and made anew, because all of it can be computed from Git. Several p
 """
 
 import contextlib
+import hashlib
 import sqlite3
 import sys
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from importlib.metadata import version
+from importlib.resources import files
 from pathlib import Path
 from threading import Lock
 
@@ -19,7 +22,7 @@ from cms import __version__
 from cms.entry import Parsed
 
 FILE_NAME = "entries.sqlite"
-FORMAT = f"4:{__version__}"
+READERS = ("frontmatter", "fences", "yamltext", "dates", "coerce", "entry", "schema", "cache", "history")
 TABLES = """
 CREATE TABLE IF NOT EXISTS about (format TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS parsed (
@@ -31,6 +34,19 @@ CREATE TABLE IF NOT EXISTS history (
 """
 
 log = structlog.get_logger(__name__)
+
+
+def reader_version() -> str:
+    """Changes whenever the code that reads content files does, so that nothing read by other code is taken for right."""
+    digest = hashlib.sha256(__version__.encode())
+    for name in READERS:
+        digest.update(files("cms").joinpath(f"{name}.py").read_bytes())
+    for library in ("yaml-rs", "PyYAML", "jsonschema-rs", "msgspec", "tzdata"):
+        digest.update(version(library).encode())
+    return digest.hexdigest()[:16]
+
+
+FORMAT = reader_version()
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Parsed).decode
 

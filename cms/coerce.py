@@ -28,6 +28,8 @@ EXPIRE_NAMES = ("expire_at", "expiryDate", "expirydate")
 TRUE_WORDS = frozenset({"true", "yes", "on", "y"})
 FALSE_WORDS = frozenset({"false", "no", "off", "n"})
 SLUG_LIMIT = 300
+# Zola and others write the day into the address: path = "2024/02/19/a-title".
+DAY_IN_PATH = re.compile(r"(?:^|/)(\d{4})/(\d{2})/(\d{2})/")
 DATE_HINT = "write it as 2019-06-27 or 2019-06-27T10:00"
 URL = re.compile(
     r"(?:https?://[^/\s:@]+(?::\d+)?)?/(?!/)(?!:\w)(?:(?!/:\w|[\s\\<>\"\x00-\x1f]).)*|https?://[^/\s:@]+(?::\d+)?"
@@ -318,8 +320,9 @@ def _published_at(
     for name in (collection.date_field, "published_at"):
         value = _find(fields, name) if name else None
         if isinstance(value, str):
+            inside = DAY_IN_PATH.search(value)
             try:
-                return _seconds(value, zone)
+                return _seconds("-".join(inside.groups()) if inside else value, zone)
             except (ValueError, OverflowError) as error:
                 if name == "published_at":
                     wrong(name, _not_a_date(value, error), DATE_HINT, "warning")
