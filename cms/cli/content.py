@@ -27,7 +27,8 @@ API = "/api/v1"
 REDIRECTS_MOST = 3
 CONDITION = re.compile(r"([^=<>!~\[\]]+)((?:\[[^\]]*\])*)(>=|<=|!=|=|<|>|~)(.*)", re.DOTALL)
 OPERATORS = {"=": "", "!=": "[ne]", ">=": "[gte]", "<=": "[lte]", ">": "[gt]", "<": "[lt]", "~": "[icontains]"}
-COLUMNS = ("slug", "title", "published_at")
+COLUMNS = ("slug", "locale", "title", "published_at")
+MARK = re.compile(r"<mark>(.*?)</mark>", re.DOTALL)
 
 Pairs = list[tuple[str, str]]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print exactly what the API answers.")]
@@ -253,12 +254,18 @@ async def request(application: Any, url: str) -> tuple[int, str, bytes]:
 def print_page(answer: Mapping[str, Any], names: Sequence[str]) -> None:
     """A list of entries, with what the page is of and the facets."""
     entries, meta = answer["data"], answer["meta"]
-    columns = [*names] or [name for name in COLUMNS if any(entry.get(name) is not None for entry in entries)]
-    if not names and len({entry.get("locale") for entry in entries}) > 1:
-        columns.insert(1, "locale")
+    columns = [*names] or columns_of(entries)
     print_table(columns, [[cell(dig(entry, name)) for name in columns] for entry in entries])
     print_facets(meta.get("facets") or {})
     print_summary(meta, len(entries))
+
+
+def columns_of(entries: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The columns to show: for a program always the same ones, for a person those that tell something."""
+    if not out().is_terminal:
+        return [*COLUMNS]
+    same = {name for name in ("locale",) if len({entry.get(name) for entry in entries}) < 2}
+    return [name for name in COLUMNS if name not in same and any(entry.get(name) is not None for entry in entries)]
 
 
 def print_hits(answer: Mapping[str, Any]) -> None:
@@ -267,24 +274,25 @@ def print_hits(answer: Mapping[str, Any]) -> None:
     for entry in answer["data"]:
         marked = [item["html"] for item in entry.get("highlights", ()) if item["field"] != "title"]
         key = f"{entry.get('collection')}/{entry.get('slug')}"
-        rows.append([f"{entry['score']:.2f}", key, cell(entry.get("title")), plain_text(marked[0]) if marked else ""])
+        text = marked_text(marked[0]) if marked else Text()
+        rows.append([Text(f"{entry['score']:.2f}"), Text(printable(key)), Text(cell(entry.get("title"))), text])
     print_table(["score", "entry", "title", "text"], rows)
     print_facets(answer["meta"].get("facets") or {})
     print_summary(answer["meta"], len(rows))
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> None:
     """A table on a terminal, else values with tabs between them, one row a line and no heading."""
     console = out()
     if not console.is_terminal:
-        return print_bytes("".join("\t".join(row) + "\n" for row in rows).encode())
+        return print_bytes("".join("\t".join(map(str, row)) + "\n" for row in rows).encode())
     if not rows:
         return None
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in columns:
         table.add_column(Text(name), overflow="fold")
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*[Text(value) if isinstance(value, str) else value for value in row])
     return console.print(table, soft_wrap=False)
 
 
@@ -344,9 +352,12 @@ def cell(value: Any) -> str:
         if "slug" in value:
             return printable(str(value["slug"]))
         return printable(json.dumps(value, ensure_ascii=False))
-    return printable(str(value))
+    return printable(str(value).strip())
 
 
-def plain_text(marked: str) -> str:
-    """The text of a highlight, without its markup."""
-    return printable(html.unescape(re.sub(r"</?mark>", "", marked)))
+def marked_text(marked: str) -> Text:
+    """A highlight, its HTML turned into bold print."""
+    text = Text()
+    for number, part in enumerate(MARK.split(marked)):
+        text.append(printable(html.unescape(part)), "bold" if number % 2 else None)
+    return text

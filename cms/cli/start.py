@@ -10,7 +10,6 @@ from cms.cli.git import has_identity, require_git, run_git
 from cms.cli.newsite import write_site
 from cms.cli.output import counted, out, print_note, progress
 from cms.cli.sites import BranchOption, SiteArgument, open_site, update_search
-from cms.errors import InvalidSettings
 from cms.settings import LOCALE
 
 FALLBACK_IDENTITY = ("-c", "user.name=cms init", "-c", "user.email=cms@localhost")
@@ -29,7 +28,7 @@ def init(
 ) -> None:
     """Make a new site that serves at once: a Git repository with two collections and an example entry in each."""
     if not LOCALE.fullmatch(locale):
-        raise InvalidSettings(f"--locale: {locale!r} is not a language tag such as nb, nn or en-GB")
+        raise Refused(f"--locale {locale!r} is no language tag", hint="write it as nb, nn, en or en-GB")
     require_git()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise Refused(
