@@ -269,6 +269,27 @@ def _details(
     locales: frozenset[str],
     findings: list[Finding],
 ) -> dict[str, Any]:
+    wrong = _reporter(document, findings)
+    title = _find(fields, collection.title_field) if collection.title_field else None
+    locale = fields.get("locale")
+    if isinstance(locale, str) and locale not in locales:
+        locale = locale.replace("_", "-")
+    if locale is not None and not (isinstance(locale, str) and locale in locales):
+        wrong("locale", f"{_short(locale)} is not one of the site's locales", f"one of {', '.join(sorted(locales))}")
+        locale = None
+    return {
+        "title": str(title) if isinstance(title, str | int | float) else None,
+        "slug": _slug(fields.get("slug"), document, wrong),
+        "url": _url(fields, wrong),
+        "locale": locale,
+        "published_at": _published_at(fields, collection, zone, wrong),
+        "publish_at": _moment(fields, PUBLISH_NAMES, zone, wrong),
+        "expire_at": _moment(fields, EXPIRE_NAMES, zone, wrong),
+        "hidden": _is_hidden(fields),
+    }
+
+
+def _reporter(document: frontmatter.Document, findings: list[Finding]) -> Callable[..., None]:
     def wrong(name: str, message: str, hint: str = "", severity: str = "error") -> None:
         mark = document.mark((name,))
         findings.append(
@@ -283,35 +304,23 @@ def _details(
             )
         )
 
-    def moment(names: tuple[str, ...]) -> float | None:
-        for name in names:
-            value = fields.get(name)
-            if isinstance(value, str | int) and not isinstance(value, bool):
-                try:
-                    return _seconds(str(value), zone)
-                except (ValueError, OverflowError) as error:
-                    wrong(name, _not_a_date(value, error), DATE_HINT)
-            elif value is not None:
-                wrong(name, f"{_short(value)} is not a date", DATE_HINT)
-        return None
+    return wrong
 
-    title = _find(fields, collection.title_field) if collection.title_field else None
-    locale = fields.get("locale")
-    if isinstance(locale, str) and locale not in locales:
-        locale = locale.replace("_", "-")
-    if locale is not None and not (isinstance(locale, str) and locale in locales):
-        wrong("locale", f"{_short(locale)} is not one of the site's locales", f"one of {', '.join(sorted(locales))}")
-        locale = None
-    return {
-        "title": str(title) if isinstance(title, str | int | float) else None,
-        "slug": _slug(fields.get("slug"), document, wrong),
-        "url": _url(fields, wrong),
-        "locale": locale,
-        "published_at": _published_at(fields, collection, zone, wrong),
-        "publish_at": moment(PUBLISH_NAMES),
-        "expire_at": moment(EXPIRE_NAMES),
-        "hidden": _is_hidden(fields),
-    }
+
+def _moment(
+    fields: Mapping[str, Any], names: tuple[str, ...], zone: ZoneInfo, wrong: Callable[..., None]
+) -> float | None:
+    """The moment under the first of *names* that has a value. One that is no moment is an error: a file never goes public by mistake."""
+    for name in names:
+        value = fields.get(name)
+        if isinstance(value, str | int) and not isinstance(value, bool):
+            try:
+                return _seconds(str(value), zone)
+            except (ValueError, OverflowError) as error:
+                wrong(name, _not_a_date(value, error), DATE_HINT)
+        elif value is not None:
+            wrong(name, f"{_short(value)} is not a date", DATE_HINT)
+    return None
 
 
 def _published_at(
