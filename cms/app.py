@@ -18,6 +18,7 @@ from cms.api.problems import on_error, on_failure, on_http_error
 from cms.api.state import BASE
 from cms.errors import CMSError
 from cms.inferred import infer_model
+from cms.log import configure_log
 from cms.settings import read_environment
 from cms.site import Site
 
@@ -85,6 +86,7 @@ class _Opening:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._app is None:
             environment = read_environment()
+            configure_log(environment.log_level)
             self._app = build_app(Site.open(environment.site, infer=infer_model, environment=environment))
         await self._app(scope, receive, send)
 

@@ -125,7 +125,10 @@ def test_several_workers_answer_from_one_port(repo: Repo, serve: Callable[..., S
     repo.commit(SITE)
     server = serve(repo.path, "--workers", "2")
     assert server.get("/api/v1/search?q=voss")[1]["meta"]["total"] == 1
+    repo.commit({"content/posts/tre.md": "---\ntitle: Tre\n---\n"})
+    assert server.get("/api/v1/entries/posts")[1]["meta"]["total"] == 3
     assert server.stop() == 0
+    assert "site.advanced" in {json.loads(line)["event"] for line in server.errors().splitlines()}
 
 
 def test_ctrl_c_ends_quietly(repo: Repo, serve: Callable[..., Server]) -> None:

@@ -202,10 +202,10 @@ def print_addresses(console: Console, site: Site, host: str, port: int) -> None:
     console.print(Text.assemble("Listening on ", (f"{address}{API}/", "bold"), " (Ctrl-C stops)"))
     if site.is_empty:
         return
-    shelves = sorted(site.catalog.shelves.items(), key=lambda pair: -pair[1].count)
-    for name, shelf in shelves[:1]:
-        if shelf.count:
-            console.print(Text(f"  curl '{address}{API}/entries/{quote(name)}?limit=3'"))
+    shelves = [shelf for shelf in site.catalog.shelves.values() if shelf.count]
+    if shelves:
+        best = max(shelves, key=lambda shelf: (shelf.collection.date_field is not None, shelf.count))
+        console.print(Text(f"  curl '{address}{API}/entries/{quote(best.collection.name)}?limit=3'"))
     word = find_word(site)
     if word:
         console.print(Text(f"  curl '{address}{API}/search?q={quote(word)}'"))
