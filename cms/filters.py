@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from cms.dates import is_date_only, parse_date, parse_day
 from cms.entry import META_KINDS, Entry
 from cms.errors import InvalidQuery
-from cms.fieldpath import FieldPath, Lookup, resolve_path
+from cms.fieldpath import HOPS_LIMIT, FieldPath, Lookup, resolve_path
 from cms.model import ContentModel
 from cms.schema import Collection
 from cms.settings import nearest
@@ -126,15 +126,18 @@ class FilterReader:
 
     def _has_field(self, text: str) -> bool:
         """Whether *text* names a field, asked before a key is taken for an operator."""
-        head, _, rest = text.partition(".")
-        item = self._collection.fields.get(head)
-        if item is None or not (item.references or item.properties):
+        return self._leads_on(self._collection, text.split("."), 0)
+
+    def _leads_on(self, collection: Collection | None, parts: list[str], hops: int) -> bool:
+        if collection is None or hops > HOPS_LIMIT:
             return False
-        if not item.references:
-            return self._collection.find_field(text) is not None
-        first = rest.partition(".")[0]
-        targets = [self._model.collections.get(name) for name in item.references]
-        return any(target is not None and (first in target.fields or first in META_KINDS) for target in targets)
+        item = collection.fields.get(parts[0])
+        if len(parts) == 1:
+            return item is not None or parts[0] in META_KINDS
+        if item is None or not item.references:
+            return collection.find_field(".".join(parts)) is not None
+        targets = map(self._model.collections.get, item.references)
+        return any(self._leads_on(target, parts[1:], hops + 1) for target in targets)
 
     def _condition(self, text: str, operator: str, values: Sequence[str], name: str) -> Condition:
         self._count += 1
