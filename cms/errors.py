@@ -75,6 +75,11 @@ class InvalidQuery(CMSError):
     title = "The query is not valid"
 
 
+def helpful(one: "InvalidQuery | None", other: "InvalidQuery") -> "InvalidQuery":
+    """Of two refusals of the same name the one to tell: the first, unless only the other knows what was meant."""
+    return other if one is None or ("nearest" in other.facts and "nearest" not in one.facts) else one
+
+
 class NotFound(CMSError):
     """No such thing in this view; the same answer for what is missing and for what is hidden."""
 

@@ -11,11 +11,11 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from cms.entry import META_KINDS, RESERVED, Entry
-from cms.errors import InvalidQuery
+from cms.errors import InvalidQuery, helpful
 from cms.history import FileHistory
 from cms.model import ContentModel
 from cms.schema import Collection, Field
-from cms.settings import nearest
+from cms.settings import find_nearest, nearest
 
 HOPS_LIMIT = 3
 MEMO_LIMIT = 5000
@@ -120,7 +120,7 @@ def _unknown(name: str, known: list[str], collection: Collection, text: str, par
     return InvalidQuery(
         f"{collection.name} has no field {name!r}{place}{hint}",
         parameter=parameter or None,
-        nearest=hint.partition("mean ")[2].strip("'?") or None,
+        nearest=find_nearest(name, known),
     )
 
 
@@ -181,7 +181,7 @@ def _through(model: ContentModel, item: Field, rest: list[str], text: str, param
             try:
                 inner[target] = _resolve(model, model.collections[target], rest, text, parameter, hops + 1)
             except InvalidQuery as error:
-                problem = problem or error
+                problem = helpful(problem, error)
     if not inner:
         raise problem or InvalidQuery(f"{text!r} leads to no collection", parameter=parameter)
     first = next(iter(inner.values()))

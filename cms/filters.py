@@ -18,7 +18,7 @@ from cms.errors import InvalidQuery
 from cms.fieldpath import HOPS_LIMIT, FieldPath, Lookup, resolve_path
 from cms.model import ContentModel
 from cms.schema import Collection
-from cms.settings import nearest
+from cms.settings import find_nearest, nearest
 
 Tree = Mapping[str, Any]
 Predicate = Callable[[Entry, Lookup], bool]
@@ -120,7 +120,7 @@ class FilterReader:
                 raise InvalidQuery(
                     f"the operator {key!r} is not known{nearest(key, list(OPERATORS))}; there are {', '.join(OPERATORS)}",
                     parameter=f"{name}[{key}]",
-                    nearest=nearest(key, list(OPERATORS)).partition("mean ")[2].strip("'?") or None,
+                    nearest=find_nearest(key, OPERATORS),
                 )
         return nodes
 

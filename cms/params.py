@@ -11,13 +11,13 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from cms.catalog import EVERY_LOCALE, Catalog, LocaleChain
-from cms.errors import CollectionNotFound, InvalidQuery
+from cms.errors import CollectionNotFound, InvalidQuery, helpful
 from cms.filters import FilterReader
 from cms.model import ContentModel
 from cms.present import BODY_FORMATS, DEPTH_LIMIT, FORMATS, PLAIN, Shape, check_tree, read_tree
 from cms.query import Facet, Query, read_facet, read_sort
 from cms.schema import Collection
-from cms.settings import nearest
+from cms.settings import find_nearest, nearest
 
 ALIASES = {
     "q": "search",
@@ -124,11 +124,11 @@ def read_parameters(pairs: Pairs, allowed: Iterable[str]) -> Parameters:
         head = ALIASES.get(head, head)
         brackets = re.findall(r"\[([^\[\]]*)\]", matched[2]) if matched else []
         if head not in known or matched is None:
-            hint = nearest(head, [*known, *(alias for alias, meant in ALIASES.items() if meant in known)])
+            names = [*known, *(alias for alias, meant in ALIASES.items() if meant in known)]
             raise InvalidQuery(
-                f"the parameter {name!r} is not known{hint}",
+                f"the parameter {name!r} is not known{nearest(head, names)}",
                 parameter=name,
-                nearest=hint.partition("mean ")[2].strip("'?") or None,
+                nearest=find_nearest(head, names),
             )
         if head == "filter":
             _add_condition(parameters.where, brackets, name, value)
@@ -183,7 +183,9 @@ def find_collection(model: ContentModel, name: str) -> Collection:
     collection = model.collections.get(name)
     if collection is None:
         hint = nearest(name, model.collections)
-        raise CollectionNotFound(f"there is no collection {name!r}{hint}", collection=name)
+        raise CollectionNotFound(
+            f"there is no collection {name!r}{hint}", collection=name, nearest=find_nearest(name, model.collections)
+        )
     return collection
 
 
@@ -224,7 +226,7 @@ def find_collection_parameter(model: ContentModel, name: str) -> Collection:
     try:
         return find_collection(model, name)
     except CollectionNotFound as error:
-        raise InvalidQuery(str(error), parameter="collection") from error
+        raise InvalidQuery(str(error), parameter="collection", nearest=error.facts.get("nearest")) from error
 
 
 def _read(parameters: Parameters, catalog: Catalog, collections: Sequence[Collection], text: str) -> ListRequest:
@@ -244,7 +246,7 @@ def _read(parameters: Parameters, catalog: Catalog, collections: Sequence[Collec
             where = FilterReader(model, collection).read(parameters.where)
             spec = read_sort(model, collection, sort)
         except InvalidQuery as error:
-            problem = problem or error
+            problem = helpful(problem, error)
             continue
         queries.append(Query(collection=collection, where=where, sort=spec, facets=(), **common))
     if not queries and problem is not None:
@@ -270,7 +272,7 @@ def _with_facets(model: ContentModel, queries: Sequence[Query], names: Sequence[
             try:
                 found[query.collection.name].append(read_facet(model, query.collection, name))
             except InvalidQuery as error:
-                problem = problem or error
+                problem = helpful(problem, error)
         if problem is not None and not any(facet.name == name for facets in found.values() for facet in facets):
             raise problem
     return [replace(query, facets=tuple(found[query.collection.name])) for query in queries]
@@ -342,8 +344,11 @@ def read_chain(parameters: Parameters, catalog: Catalog) -> LocaleChain:
         return EVERY_LOCALE
     for name, value in [("locale", locale), *(("fallback", part) for part in fallback)]:
         if value is not None and value not in known:
+            every = ", or *" if name == "locale" else ""
             raise InvalidQuery(
-                f"{name}: {value!r} is not one of the site's locales: {', '.join(known)}, or *", parameter=name
+                f"{name}: {value!r} is not one of the site's locales: {', '.join(known)}{every}",
+                parameter=name,
+                nearest=find_nearest(value, known),
             )
     if locale is None and not fallback:
         return catalog.default_chain
@@ -386,8 +391,11 @@ def read_shape(
     formats = tuple(dict.fromkeys(parameters.words("format")))
     for name in formats:
         if name not in FORMATS:
-            hint = nearest(name, list(FORMATS))
-            raise InvalidQuery(f"format: {name!r} is not one of {', '.join(FORMATS)}{hint}", parameter="format")
+            raise InvalidQuery(
+                f"format: {name!r} is not one of {', '.join(FORMATS)}{nearest(name, FORMATS)}",
+                parameter="format",
+                nearest=find_nearest(name, FORMATS),
+            )
     if not formats:
         formats = default_formats or (("html",) if "body" in only else ())
     if only:
@@ -411,7 +419,7 @@ def _check_any(collections: Sequence[Collection], check: Callable[[Collection], 
         try:
             check(collection)
         except InvalidQuery as error:
-            problem = problem or error
+            problem = helpful(problem, error)
         else:
             return
     if problem is not None:

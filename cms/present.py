@@ -15,12 +15,12 @@ from cms.catalog import Catalog
 from cms.coerce import timestamp_text
 from cms.dates import format_rfc3339
 from cms.entry import RESERVED, Entry
-from cms.errors import InvalidQuery
+from cms.errors import InvalidQuery, helpful
 from cms.fieldpath import shown_fields
 from cms.markdown import reading_minutes
 from cms.refs import BlobId
 from cms.schema import Collection, Field
-from cms.settings import nearest
+from cms.settings import find_nearest, nearest
 
 BODY_FORMATS = ("html", "markdown", "text")
 FORMATS = (*BODY_FORMATS, "toc")
@@ -269,7 +269,7 @@ def _check_targets(
                 check_tree({name: rest}, target, collections, parameter)
                 break
             except InvalidQuery as error:
-                problem = problem or error
+                problem = helpful(problem, error)
         else:
             if problem is not None:
                 raise problem
@@ -283,7 +283,11 @@ def _check_inside(item: Field, tree: Tree, parameter: str) -> None:
     for name in tree:
         if name not in item.properties:
             hint = nearest(name, list(item.properties))
-            raise InvalidQuery(f"{item.name} has no field {name!r}{hint}", parameter=parameter)
+            raise InvalidQuery(
+                f"{item.name} has no field {name!r}{hint}",
+                parameter=parameter,
+                nearest=find_nearest(name, item.properties),
+            )
 
 
 def _unknown(name: str, collection: Collection, known: list[str], parameter: str, kind: str) -> InvalidQuery:
@@ -291,5 +295,5 @@ def _unknown(name: str, collection: Collection, known: list[str], parameter: str
     return InvalidQuery(
         f"{collection.name} has no {kind} {name!r}{hint}",
         parameter=parameter,
-        nearest=hint.partition("mean ")[2].strip("'?") or None,
+        nearest=find_nearest(name, known),
     )

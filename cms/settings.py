@@ -7,7 +7,7 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -139,10 +139,16 @@ def _kind(value: object) -> str:
     return {str: "text", int: "whole number", bool: "true or false"}.get(type(value), type(value).__name__)
 
 
-def nearest(word: str, known: Mapping[str, object] | list[str]) -> str:
-    """``"; did you mean 'x'?"`` when something close to *word* is known, else an empty text."""
+def find_nearest(word: str, known: Iterable[str]) -> str | None:
+    """What of *known* is close enough to *word* to be what was meant."""
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    return close[0] if close else None
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """``"; did you mean 'x'?"`` when something close to *word* is known, else an empty text."""
+    close = find_nearest(word, known)
+    return f"; did you mean {close!r}?" if close is not None else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
