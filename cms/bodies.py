@@ -5,14 +5,18 @@ from dataclasses import dataclass
 from html import escape
 from threading import Lock
 
+import msgspec
+
 from cms import frontmatter
+from cms.cache import DerivedCache
 from cms.errors import CMSError, RepositoryProblem
 from cms.markdown import Heading, excerpt, plain, render, word_count
 from cms.refs import BlobId
 from cms.store import Store
 
 KEPT_BYTES = 32 * 1024 * 1024
-KEPT_DIGESTS = 200_000
+KEPT_DIGESTS = 100_000
+SAVED_TOGETHER = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,38 +29,68 @@ class Body:
     toc: tuple[Heading, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Digest:
+class Digest(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """What lists tell of a body: its first words, ending in ``[…]`` where they were cut, and the number of all its words."""
 
     excerpt: str
     words: int
 
 
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Digest).decode
+
+
 class Bodies:
     """Rendered bodies of one repository; safe to share between threads."""
 
-    def __init__(self, store: Store, kept_bytes: int = KEPT_BYTES) -> None:
+    def __init__(self, store: Store, cache: DerivedCache, kept_bytes: int = KEPT_BYTES) -> None:
         self._store = store
+        self._cache = cache
         self._room = kept_bytes
         self._kept: OrderedDict[BlobId, Body] = OrderedDict()
         self._size = 0
         self._digests: dict[BlobId, Digest] = {}
+        self._unsaved: dict[str, bytes] = {}
         self._lock = Lock()
 
     def digest(self, blob: BlobId) -> Digest:
-        """The digest of the content file with that id.
+        """The digest of the content file with that id: remembered, else from the derived cache, else made from the body.
 
         Raises:
             RepositoryProblem: the blob cannot be read.
         """
         found = self._digests.get(blob)
         if found is None:
-            found = digest_body(self._store.read_blob(blob))
+            found = self._load(blob) or self.prepare(blob, self._store.read_blob(blob))
             if len(self._digests) >= KEPT_DIGESTS:
                 self._digests.clear()
             self._digests[blob] = found
         return found
+
+    def prepare(self, blob: BlobId, source: bytes) -> Digest:
+        """Make the digest of *source* and put it into the derived cache, for whoever shows the entry first.
+
+        Raises:
+            RepositoryProblem: the file cannot be read.
+        """
+        digest = digest_body(source)
+        self._unsaved[blob] = _encode(digest)
+        if len(self._unsaved) >= SAVED_TOGETHER:
+            self.save()
+        return digest
+
+    def save(self) -> None:
+        """Write to the derived cache what is not there yet."""
+        unsaved, self._unsaved = self._unsaved, {}
+        if unsaved:
+            self._cache.save_digests(unsaved)
+
+    def _load(self, blob: BlobId) -> Digest | None:
+        value = self._cache.find_digest(blob)
+        try:
+            return None if value is None else _decode(value)
+        except msgspec.DecodeError:
+            return None
 
     def get(self, blob: BlobId) -> Body:
         """The body of the content file with that id.

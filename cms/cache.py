@@ -22,12 +22,25 @@ from cms import __version__
 from cms.entry import Parsed
 
 FILE_NAME = "entries.sqlite"
-READERS = ("frontmatter", "fences", "yamltext", "dates", "coerce", "entry", "schema", "cache", "history")
+READERS = (
+    "frontmatter",
+    "fences",
+    "yamltext",
+    "dates",
+    "coerce",
+    "entry",
+    "schema",
+    "cache",
+    "history",
+    "markdown",
+    "bodies",
+)
 TABLES = """
 CREATE TABLE IF NOT EXISTS about (format TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS parsed (
     model TEXT NOT NULL, blob BLOB NOT NULL, checksum INTEGER NOT NULL, value BLOB NOT NULL, PRIMARY KEY (model, blob)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS digests (blob BLOB PRIMARY KEY, checksum INTEGER NOT NULL, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS history (
     ref TEXT PRIMARY KEY, commit_id TEXT NOT NULL, checksum INTEGER NOT NULL, value BLOB NOT NULL
 ) WITHOUT ROWID;
@@ -88,6 +101,27 @@ class DerivedCache:
             if connection is not None:
                 marks = ",".join("?" * len(keep))
                 connection.execute(f"DELETE FROM parsed WHERE model NOT IN ({marks})", keep)  # noqa: S608
+
+    def find_digest(self, blob: str) -> bytes | None:
+        """What is kept of the body of the content file with that id."""
+        found: bytes | None = None
+        with self._connect() as connection:
+            if connection is not None:
+                row = connection.execute(
+                    "SELECT checksum, value FROM digests WHERE blob = ?", (bytes.fromhex(blob),)
+                ).fetchone()
+                if row is not None:
+                    if zlib.crc32(row[1]) != row[0]:
+                        raise sqlite3.DatabaseError("a digest does not match its checksum")
+                    found = row[1]
+        return found
+
+    def save_digests(self, digests: Mapping[str, bytes]) -> None:
+        """Keep digests of bodies by blob id."""
+        with self._connect() as connection:
+            if connection is not None:
+                rows = [(bytes.fromhex(blob), zlib.crc32(value), value) for blob, value in digests.items()]
+                connection.executemany("INSERT OR REPLACE INTO digests VALUES (?, ?, ?)", rows)
 
     def load_history(self, ref: str) -> tuple[str, bytes] | None:
         """(commit id, encoded history) kept for *ref*."""
@@ -153,7 +187,9 @@ class DerivedCache:
             if row is None:
                 connection.execute("INSERT INTO about VALUES (?)", (FORMAT,))
             elif row[0] != FORMAT:
-                connection.executescript("DELETE FROM parsed; DELETE FROM history; DELETE FROM about;")
+                connection.executescript(
+                    "DELETE FROM parsed; DELETE FROM history; DELETE FROM digests; DELETE FROM about;"
+                )
                 connection.execute("INSERT INTO about VALUES (?)", (FORMAT,))
             connection.commit()
         except sqlite3.OperationalError:

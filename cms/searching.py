@@ -47,8 +47,9 @@ class Found:
 class Searcher:
     """The search index of one site. Safe to share between threads."""
 
-    def __init__(self, folder: Path, store: Store, model: ContentModel) -> None:
+    def __init__(self, folder: Path, store: Store, bodies: Bodies, model: ContentModel) -> None:
         self._store = store
+        self._bodies = bodies
         self._model = model
         self._engine: Engine = open_engine(folder, fingerprint=search_fingerprint(model))
         self._lock = Lock()
@@ -89,6 +90,7 @@ class Searcher:
         for entry, (_, source) in zip(waiting, sources, strict=True):
             if source is not None:
                 try:
+                    self._bodies.prepare(BlobId(entry.blob), source)
                     yield search_document(entry, self._model.collections[entry.collection], render_body(source).text)
                 except CMSError as error:
                     log.warning("search.skipped", path=entry.path, reason=str(error))

@@ -48,10 +48,10 @@ class Site:
         self.store = store
         self.ref = ref
         self.cache_folder = cache_folder
-        self.bodies = Bodies(store)
         self.trouble: Trouble | None = None
         self._infer = infer
         self._cache = DerivedCache(cache_folder)
+        self.bodies = Bodies(store, self._cache)
         self._watch = store.watch(ref)
         self._catalog: Catalog | None = None
         self._searcher: Searcher | None = None
@@ -193,7 +193,7 @@ class Site:
         if searcher is None:
             try:
                 self.cache_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                searcher = Searcher(self.cache_folder / "index", self.store, self.catalog.model)
+                searcher = Searcher(self.cache_folder / "index", self.store, self.bodies, self.catalog.model)
             except OSError as error:
                 raise SearchUnavailable(f"the folder of the search index cannot be used: {error}") from error
             self._searcher = searcher
@@ -215,6 +215,7 @@ class Site:
         if catalog is not None:
             history = catalog.snapshot.history
             self._cache.save_history(self.ref, history.commit, history.to_bytes())
+        self.bodies.save()
         self._cache.close()
         if self._searcher is not None:
             self._searcher.close()

@@ -21,7 +21,7 @@ from cms.params import ListRequest, split_place
 from cms.query import FacetValue
 
 PREFIX = f"{BASE}/entries/".encode()
-NUMBERED = re.compile(rb"page=([1-9]\d{0,6})")
+PLACE = re.compile(rb"page=([1-9]\d{0,6})|(?:offset|skip)=(\d{1,7})")
 JSON = b"application/json"
 
 Headers = list[tuple[bytes, bytes]]
@@ -135,17 +135,16 @@ def next_page(scope: Scope, catalog: Catalog) -> tuple[Headers, bytes] | None:
     if not path.startswith(PREFIX):
         return None
     kept, place = split_place(scope["query_string"])
-    number = NUMBERED.fullmatch(place) if place else None
-    if place and number is None:
+    found = PLACE.fullmatch(place) if place else None
+    if place and found is None:
         return None
     name = path[len(PREFIX) :].decode("latin-1")
     answered: Answered | None = catalog.answers.get((unquote(name) if "%" in name else name, kept))
     if answered is None or not answered.wanted.shape.is_plain:
         return None
     limit = answered.wanted.queries[0].limit
-    page = Page(
-        limit, (int(number[1]) - 1) * limit if number else 0, int(number[1]) if number else 1, len(answered.entries)
-    )
+    number, offset = (1, 0) if found is None else (None, int(found[2])) if found[2] else (int(found[1]), 0)
+    page = Page(limit, offset if number is None else (number - 1) * limit, number, len(answered.entries))
     try:
         fragments = catalog.fragments
         items = [fragments[entry.path] for entry in answered.entries[page.offset : page.offset + limit]]
