@@ -194,6 +194,21 @@ def test_another_branch_can_be_checked(run: Run, site: Repo) -> None:
     assert run("check", site.path).exit_code == 0
 
 
+def test_what_is_checked_out_is_checked(run: Run, site: Repo) -> None:
+    site.git("switch", "--create", "drafts/x")
+    site.commit(WRONG, branch="drafts/x")
+    result = run("check", site.path)
+    assert result.exit_code == 1
+    assert "drafts/x at " in result.stderr
+
+
+def test_a_detached_clone_as_in_continuous_integration_is_checked(run: Run, site: Repo, tmp_path: Path) -> None:
+    commit = site.commit(WRONG)
+    site.git("clone", "--quiet", "--depth=1", f"file://{site.path}", str(tmp_path / "clone"))
+    Repo(tmp_path / "clone").git("checkout", "--quiet", "--detach")
+    assert json.loads(run("check", "clone", "--json").stdout)["commit"] == commit
+
+
 def test_checking_a_ref_that_does_not_exist_says_so(run: Run, site: Repo) -> None:
     result = run("check", site.path, "--ref", "nowhere")
     assert result.exit_code == 5
@@ -286,6 +301,11 @@ def test_an_entry_is_shown_with_its_fields_and_its_markdown(run: Run, site: Repo
     assert "title: Roboter i skolen" in lines
     assert "tags: skole, ki" in lines
     assert lines[-1] == "Lærerne er *spente*."
+
+
+def test_an_entry_is_shown_under_an_earlier_slug(run: Run, site: Repo) -> None:
+    site.commit({"content/posts/ny.md": "---\ntitle: Ny\naliases: [gammel]\n---\n"})
+    assert "slug: ny" in run("show", "posts/gammel", "-C", site.path).stdout.splitlines()
 
 
 def test_the_json_of_an_entry_has_html_as_the_api_does(run: Run, site: Repo) -> None:

@@ -183,6 +183,14 @@ def test_a_branch_that_is_not_there_is_refused(repo: Repo) -> None:
     assert "'nowhere'" in done.stderr
 
 
+def test_a_terminal_without_the_letters_of_the_content_is_no_error(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    repo.commit({**SITE, "content/posts/øl.md": "---\ntitle: [\n---\n"})
+    done = run("check", str(repo.path))
+    assert done.returncode == 1
+    assert done.stdout.startswith("content/posts/\\xf8l.md:")
+
+
 def test_a_reader_that_stops_reading_ends_a_command_quietly(repo: Repo) -> None:
     repo.commit({**SITE, **{f"content/posts/deep/{number}.md": "" for number in range(2000)}})
     process = subprocess.Popen([*COMMAND, "check", str(repo.path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)

@@ -4,6 +4,7 @@ Commands live in one module for each group; this one puts them together and is t
 """
 
 import errno
+import io
 import sys
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -124,7 +125,10 @@ register(
 
 
 def main() -> None:
-    """Entry point of ``cms``: no error leaves it as a traceback."""
+    """Entry point of ``cms``: no error leaves it as a traceback, and no letter that the terminal cannot show is an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except Exception as error:

@@ -33,7 +33,9 @@ def check(
     ref: Annotated[
         str,
         typer.Option(
-            metavar="REF", help="Branch, tag or full commit id. Default: the published branch.", show_default=False
+            metavar="REF",
+            help="Branch, tag or full commit id. Default: what is checked out; of a bare repository the published branch.",
+            show_default=False,
         ),
     ] = "",
     format: Annotated[

@@ -1,30 +1,25 @@
 """``cms list``, ``cms show``, ``cms search``: the API's own answers, asked in this process, as a table, as lines or as JSON."""
 
-import asyncio
 import html
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote, unquote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 import typer
 from rich.markdown import Markdown
 from rich.table import Table
 from rich.text import Text
-from uvicorn.importer import import_from_string
 
+from cms.cli.application import API, build_application, get
 from cms.cli.exits import Refused, exit_code_of
 from cms.cli.output import counted, out, print_bytes, print_json, print_note
 from cms.cli.sites import BranchOption, LocaleOption, SiteOption, open_site, update_search
 from cms.finding import printable
 from cms.params import split_query
 
-# The application is built above the command line, so it is named here and not imported, as for the server.
-BUILD_APPLICATION = "cms.app:build_app"
-API = "/api/v1"
-REDIRECTS_MOST = 3
 CONDITION = re.compile(r"([^=<>!~\[\]]+)((?:\[[^\]]*\])*)(>=|<=|!=|=|<|>|~)(.*)", re.DOTALL)
 OPERATORS = {"=": "", "!=": "[ne]", ">=": "[gte]", "<=": "[lte]", ">": "[gt]", "<": "[lt]", "~": "[icontains]"}
 COLUMNS = ("slug", "locale", "title", "published_at")
@@ -202,50 +197,13 @@ def ask(site: Path | None, branch: str, path: str, pairs: Pairs, *, uses_search:
     try:
         if uses_search and not opened.is_empty:
             update_search(opened)
-        application = import_from_string(BUILD_APPLICATION)(opened)
-        url = f"{API}{path}?{urlencode(pairs)}"
-        for _ in range(REDIRECTS_MOST):
-            status, location, body = asyncio.run(request(application, url))
-            if not 300 <= status < 400:
-                break
-            url = location
+        status, body = get(build_application(opened), f"{API}{path}?{urlencode(pairs)}")
         if status >= 400:
             problem = json.loads(body)
             raise Refused(str(problem.get("detail", problem)), code=exit_code_of(str(problem.get("code"))))
         return body
     finally:
         opened.close()
-
-
-async def request(application: Any, url: str) -> tuple[int, str, bytes]:
-    """(status, location, body) of a GET request to an ASGI *application*, without a network."""
-    parts = urlsplit(url)
-    messages: list[Mapping[str, Any]] = []
-
-    async def receive() -> Mapping[str, Any]:
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    async def send(message: Mapping[str, Any]) -> None:
-        messages.append(message)
-
-    scope: dict[str, Any] = {
-        "type": "http",
-        "asgi": {"version": "3.0", "spec_version": "2.3"},
-        "http_version": "1.1",
-        "method": "GET",
-        "scheme": "http",
-        "path": unquote(parts.path),
-        "raw_path": parts.path.encode(),
-        "query_string": parts.query.encode(),
-        "root_path": "",
-        "headers": [],
-        "client": None,
-        "server": ("localhost", 80),
-    }
-    await application(scope, receive, send)
-    headers = dict(messages[0]["headers"])
-    body = b"".join(message.get("body", b"") for message in messages[1:])
-    return messages[0]["status"], headers.get(b"location", b"").decode(), body
 
 
 # -- printing ------------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 import errno
 import socket
 from contextlib import suppress
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
@@ -14,6 +14,7 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from cms.check import check_snapshot
+from cms.cli.application import API, APPLICATION, build_application
 from cms.cli.exits import INTERRUPTED, PORT, UNREADABLE, USAGE, Refused
 from cms.cli.git import count_uncommitted
 from cms.cli.output import counted, finding_text, out, print_note
@@ -25,10 +26,9 @@ from cms.refs import short_name
 from cms.settings import SCHEMAS_FOLDER, SETTINGS_FILE, export_environment, read_environment
 from cms.site import Site
 
-APPLICATION = "cms.app:create_app"
-API = "/api/v1"
 BACKLOG = 2048
 STOP_SECONDS = 10
+HEALTH_SECONDS = 60
 WORKERS_MOST = 64
 INDEX_AT_ONCE = 2000
 FINDINGS_SHOWN = 5
@@ -59,10 +59,11 @@ def serve(
     with refusing_port(host, port):
         listener.listen(BACKLOG)
     print_addresses(console, opened, host, port)
+    if workers == 1:
+        return run_alone(listener, build_application(opened), access_log=access_log)
     opened.close()
-    del opened
     export_environment(environment)
-    run_server(listener, host=host, port=port, workers=workers, access_log=access_log)
+    return run_workers(listener, workers, access_log=access_log)
 
 
 class refusing_port:  # noqa: N801 - used like a function
@@ -220,33 +221,42 @@ def find_word(site: Site) -> str:
     return max(words, key=lambda word: min(len(word), 14), default="").casefold()
 
 
-def run_server(listener: socket.socket, *, host: str, port: int, workers: int, access_log: bool) -> None:
-    """Answer until a signal stops it.
-
-    Raises:
-        typer.Exit: it could not start, or was interrupted.
-    """
-    config = uvicorn.Config(
-        APPLICATION,
-        factory=True,
-        host=host,
-        port=port,
+def server_config(application: Any, *, workers: int, access_log: bool) -> uvicorn.Config:
+    """How uvicorn is to run; *application* is one, or the name of a factory of one."""
+    return uvicorn.Config(
+        application,
+        factory=isinstance(application, str),
         workers=workers,
         access_log=access_log,
         log_config=None,
         proxy_headers=False,
         server_header=False,
         lifespan="on",
+        ws="none",
         timeout_graceful_shutdown=STOP_SECONDS,
-        timeout_worker_healthcheck=60,
+        timeout_worker_healthcheck=HEALTH_SECONDS,
     )
-    if workers == 1:
-        server = uvicorn.Server(config)
-        server.run(sockets=[listener])
-        if not server.started:
-            raise typer.Exit(UNREADABLE)
-        return
-    supervisor = Supervisor(config, sockets=[listener])
+
+
+def run_alone(listener: socket.socket, application: Any, *, access_log: bool) -> None:
+    """Answer in this process, from the site that was read already, until a signal stops it.
+
+    Raises:
+        typer.Exit: it could not start.
+    """
+    server = uvicorn.Server(server_config(application, workers=1, access_log=access_log))
+    server.run(sockets=[listener])
+    if not server.started:
+        raise typer.Exit(UNREADABLE)
+
+
+def run_workers(listener: socket.socket, workers: int, *, access_log: bool) -> None:
+    """Answer in several processes, each of which reads the site that the environment names.
+
+    Raises:
+        typer.Exit: they could not start, or were interrupted.
+    """
+    supervisor = Supervisor(server_config(APPLICATION, workers=workers, access_log=access_log), sockets=[listener])
     supervisor.run()
     if any(worker.exitcode == STARTUP_FAILURE for worker in supervisor.processes):
         raise typer.Exit(UNREADABLE)

@@ -1,5 +1,6 @@
 """Which repository a command is about, and opening it."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -102,7 +103,10 @@ def update_search(site: Site, *, most: int | None = None) -> int:
 
 
 def find_commit(store: Store, ref: str) -> tuple[str, CommitId]:
-    """(what to call it, the commit to check).
+    """(what to call it, the commit to look at).
+
+    Args:
+        ref: what a person asked for; empty for what is checked out in a work tree, and the published branch elsewhere.
 
     Raises:
         RefNotFound: there is no such branch, tag or commit.
@@ -110,11 +114,13 @@ def find_commit(store: Store, ref: str) -> tuple[str, CommitId]:
     """
     if ref:
         return ref, resolve_name(store, ref)
-    try:
-        name = published_ref(store, read_environment().branch)
-    except InvalidSettings:
-        name = store.head_ref() or HEAD  # what cms.toml says cannot be read, which is the first finding
+    name = store.head_ref() or HEAD
     commit = store.resolve(name)
+    if store.work_tree is None or commit is None:
+        # When cms.toml cannot be read, HEAD has to do; that it cannot be read is for the caller to find out.
+        with suppress(InvalidSettings):
+            name = published_ref(store, read_environment().branch)
+        commit = store.resolve(name)
     if commit is None:
         raise RepositoryProblem(
             f"{short_name(name)} has no commit yet", hint="commit something first; only commits are looked at"
