@@ -6,22 +6,31 @@ of what differs. Lists, details, relations, facets, counts and search all read t
 """
 
 import math
+import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from email.utils import formatdate
+from functools import partial
 from typing import Any
 
 from cms.entry import Entry
 from cms.fieldpath import FieldPath, collate, resolve_path
 from cms.history import FileHistory
+from cms.model import ContentModel
 from cms.schema import Collection
 from cms.snapshot import Snapshot
 
 SortSpec = tuple[tuple[str, bool], ...]
 LocaleChain = tuple[str, ...]
+SortKey = Callable[["Catalog", Entry], Any]
 EVERY_LOCALE: LocaleChain = ("*",)
 SELECTIONS_LIMIT = 64
+ORDERS_LIMIT = 32
+POSTINGS_LIMIT = 64
+
+
+DATED = re.compile(r"\{(?:year|month|day)\}")
 
 
 class Descending:
@@ -43,35 +52,34 @@ class Descending:
 
 
 class Order:
-    """Entries in one order, and the key that made it."""
+    """Entries in one order, and the key that made it. Keys get the catalog handed in: holding it would keep every old one alive."""
 
     __slots__ = ("entries", "key", "paths")
 
-    def __init__(self, entries: list[Entry], key: Callable[[Entry], Any], paths: Sequence[FieldPath]) -> None:
+    def __init__(self, entries: list[Entry], key: SortKey, paths: Sequence[FieldPath]) -> None:
         self.entries = entries
         self.key = key
         self.paths = paths
 
-    def advance(self, key: Callable[[Entry], Any], removed: Iterable[Entry], added: Iterable[Entry]) -> "Order":
-        """The same order over other entries; *key* is the key as the new catalog computes it."""
-        entries = self.entries
+    def advance(self, old: "Catalog", new: "Catalog", removed: Iterable[Entry], added: Iterable[Entry]) -> "Order":
+        """The same order over other entries, from that of the catalog *old* to that of *new*."""
+        entries = self.entries.copy()
         for entry in removed:
-            entries = _without(entries, entry, self.key)
+            _take_out(entries, entry, partial(self.key, old))
         for entry in added:
-            entries = _with(entries, entry, key)
-        return Order(entries, key, self.paths)
+            _put_in(entries, entry, partial(self.key, new))
+        return Order(entries, self.key, self.paths)
 
 
-def _without(entries: list[Entry], entry: Entry, key: Callable[[Entry], Any]) -> list[Entry]:
+def _take_out(entries: list[Entry], entry: Entry, key: Callable[[Entry], Any]) -> None:
     place = bisect_left(entries, key(entry), key=key)
     while place < len(entries) and entries[place] is not entry:
         place += 1
-    return [*entries[:place], *entries[place + 1 :]]
+    del entries[place : place + 1]
 
 
-def _with(entries: list[Entry], entry: Entry, key: Callable[[Entry], Any]) -> list[Entry]:
-    place = bisect_left(entries, key(entry), key=key)
-    return [*entries[:place], entry, *entries[place:]]
+def _put_in(entries: list[Entry], entry: Entry, key: Callable[[Entry], Any]) -> None:
+    entries.insert(bisect_left(entries, key(entry), key=key), entry)
 
 
 class Selection:
@@ -123,7 +131,7 @@ class Catalog:
         self.shelves: dict[str, Shelf] = {
             name: Shelf(
                 snapshot.model.collections[name],
-                {slug: _sorted(entries) for slug, entries in slugs.items()},
+                {slug: _in_place(entries) for slug, entries in slugs.items()},
                 sum(map(len, slugs.values())),
             )
             for name, slugs in grouped.items()
@@ -167,36 +175,28 @@ class Catalog:
         new = Catalog.__new__(Catalog)
         new._prepare(snapshot, now)
         new.shelves = {}
-        touched = {entry.collection for entry in (*removed, *added)}
+        changed: dict[str, dict[str, tuple[Entry, ...]]] = {}
         for name, shelf in self.shelves.items():
             gone = [entry for entry in removed if entry.collection == name]
             come = [entry for entry in added if entry.collection == name]
-            new.shelves[name] = new._advance_shelf(shelf, gone, come, touched)
+            new.shelves[name], changed[name] = _advance_shelf(shelf, gone, come)
+        # Only now: an order of one collection may ask for entries of every other one.
+        touched = {entry.collection for entry in (*removed, *added)}
+        for name in new.shelves:
+            new._advance_selections(self, name, changed[name].keys(), touched)
         new._advance_fragments(self, paths, removed, added)
         return new
 
-    def _advance_shelf(self, old: Shelf, removed: list[Entry], added: list[Entry], touched: set[str]) -> Shelf:
-        slugs = old.slugs
-        changed: dict[str, tuple[Entry, ...]] = {}
-        for entry in removed:
-            left = tuple(other for other in changed.get(entry.slug, slugs.get(entry.slug, ())) if other is not entry)
-            changed[entry.slug] = left
-        for entry in added:
-            changed[entry.slug] = _sorted([*changed.get(entry.slug, slugs.get(entry.slug, ())), entry])
-        if changed:
-            slugs = {**slugs, **changed}
-            for slug, entries in changed.items():
-                if not entries:
-                    del slugs[slug]
-        shelf = Shelf(old.collection, slugs, old.count - len(removed) + len(added))
-        for chain, selection in old.selections.items():
-            before = [entry for slug in changed for entry in pick(old.slugs.get(slug, ()), chain)]
-            after = [entry for slug in changed for entry in pick(slugs.get(slug, ()), chain)]
-            shelf.selections[chain] = self._advance_selection(old.collection, selection, before, after, touched)
-        return shelf
+    def _advance_selections(self, old: "Catalog", name: str, slugs: Iterable[str], touched: set[str]) -> None:
+        before, after = old.shelves[name].slugs, self.shelves[name].slugs
+        # A copy, here and below: requests that still read the old catalog may add to it meanwhile.
+        for chain, selection in old.shelves[name].selections.copy().items():
+            removed = [entry for slug in slugs for entry in pick(before.get(slug, ()), chain)]
+            added = [entry for slug in slugs for entry in pick(after.get(slug, ()), chain)]
+            self.shelves[name].selections[chain] = self._advance_selection(old, selection, removed, added, touched)
 
     def _advance_selection(
-        self, collection: Collection, old: Selection, removed: list[Entry], added: list[Entry], touched: set[str]
+        self, catalog: "Catalog", old: Selection, removed: list[Entry], added: list[Entry], touched: set[str]
     ) -> Selection:
         new = Selection()
         if old.documents is not None:
@@ -206,22 +206,23 @@ class Catalog:
                 if left:
                     new.documents[entry.document_id] = left
             for entry in added:
-                new.documents[entry.document_id] = [*new.documents.get(entry.document_id, []), entry]
-        for spec, order in old.orders.items():
+                same = [*new.documents.get(entry.document_id, []), entry]
+                new.documents[entry.document_id] = sorted(same, key=_slug_and_locale)
+        for spec, order in old.orders.copy().items():
             if all(touched.isdisjoint(path.depends) for path in order.paths):
-                new.orders[spec] = order.advance(self.sort_key(collection, spec)[0], removed, added)
-        for (name, spec), (path, lists) in old.postings.items():
-            after, before = new.orders.get(spec), old.orders.get(spec)
-            if after is None or before is None or not touched.isdisjoint(path.depends):
-                continue
-            lists = lists.copy()
-            for entry in removed:
-                for value in set(path.read(entry, self)) & lists.keys():
-                    lists[value] = _without(lists[value], entry, before.key)
-            for entry in added:
-                for value in set(path.read(entry, self)):
-                    lists[value] = _with(lists.get(value, []), entry, after.key)
-            new.postings[name, spec] = (path, lists)
+                new.orders[spec] = order.advance(catalog, self, removed, added)
+        for (name, spec), (path, lists) in old.postings.copy().items():
+            after = new.orders.get(spec)
+            if after is not None and touched.isdisjoint(path.depends):
+                lists = lists.copy()
+                for entry in removed:
+                    _unlist(lists, entry, path.read(entry, catalog), partial(after.key, catalog))
+                for entry in added:
+                    for value in set(path.read(entry, self)):
+                        fitting = lists.get(value, []).copy()
+                        _put_in(fitting, entry, partial(after.key, self))
+                        lists[value] = fitting
+                new.postings[name, spec] = (path, lists)
         return new
 
     def _advance_fragments(
@@ -230,11 +231,12 @@ class Catalog:
         """Keep rendered fragments that cannot have changed: neither their file nor the existence of what they name."""
         before = {(entry.collection, entry.slug, entry.locale) for entry in removed}
         after = {(entry.collection, entry.slug, entry.locale) for entry in added}
+        # The copy comes first: who renders meanwhile registers what it refers to before it keeps the result.
+        self.fragments = old.fragments.copy()
+        self.referrers = old.referrers
         stale = set(paths)
         for collection, slug, _ in before ^ after:
             stale |= old.referrers.get((collection, slug), set())
-        self.referrers = old.referrers
-        self.fragments = old.fragments.copy()
         for path in stale:
             self.fragments.pop(path, None)
 
@@ -285,8 +287,8 @@ class Catalog:
         """Where the site shows the entry: its own ``url``, or the collection's ``x-url`` filled in."""
         if entry.parsed.url is not None:
             return entry.parsed.url
-        pattern = self.shelves[entry.collection].collection.url
-        if pattern is None:
+        pattern = self.model.collections[entry.collection].url
+        if pattern is None or (entry.published_at is None and DATED.search(pattern)):
             return None
         moment = _local(entry.published_at, self)
         return (
@@ -320,10 +322,8 @@ class Catalog:
         if found is None:
             found = Selection()
             picked = [entry for entries in shelf.slugs.values() for entry in pick(entries, chain)]
-            key, paths = self.sort_key(shelf.collection, ())
-            found.orders[()] = Order(sorted(picked, key=key), key, paths)
-            if len(shelf.selections) >= SELECTIONS_LIMIT:
-                shelf.selections.pop(next(iter(shelf.selections)), None)
+            found.orders[()] = self._sorted(shelf.collection, picked, ())
+            _make_room(shelf.selections, SELECTIONS_LIMIT)
             shelf.selections[chain] = found
         return found
 
@@ -332,10 +332,14 @@ class Catalog:
         selection = self.selection(collection, chain)
         found = selection.orders.get(spec)
         if found is None:
-            key, paths = self.sort_key(self.shelves[collection].collection, spec)
-            found = Order(sorted(selection.orders[()].entries, key=key), key, paths)
+            found = self._sorted(self.shelves[collection].collection, selection.orders[()].entries, spec)
+            _make_room(selection.orders, ORDERS_LIMIT, keep=())
             selection.orders[spec] = found
         return found.entries
+
+    def _sorted(self, collection: Collection, entries: Iterable[Entry], spec: SortSpec) -> Order:
+        key, paths = sort_key(self.model, collection, spec)
+        return Order(sorted(entries, key=partial(key, self)), key, paths)
 
     def posting(
         self, collection: str, chain: LocaleChain, spec: SortSpec, path: FieldPath
@@ -349,6 +353,7 @@ class Catalog:
                 values = path.read(entry, self)
                 for value in values if len(values) < 2 else dict.fromkeys(values):
                     lists.setdefault(value, []).append(entry)
+            _make_room(selection.postings, POSTINGS_LIMIT)
             found = selection.postings[path.text, spec] = (path, lists)
         return found[1]
 
@@ -359,22 +364,63 @@ class Catalog:
             selection.documents = group_documents(selection.orders[()].entries)
         return selection.documents
 
-    def sort_key(self, collection: Collection, spec: SortSpec) -> tuple[Callable[[Entry], Any], list[FieldPath]]:
-        """The key of *spec*: missing values last, and the entry's own key as the last tie-breaker."""
-        paths = [resolve_path(self.model, collection, name, parameter="sort") for name, _ in spec]
-        parts = [(_sort_value(path), descending) for path, (_, descending) in zip(paths, spec, strict=True)]
-        if len(parts) == 1 and not parts[0][1]:
-            only = parts[0][0]
-            return lambda entry: (*_ascending(only(entry, self)), entry.slug, entry.locale), paths
 
-        def key(entry: Entry) -> tuple[Any, ...]:
-            values: list[Any] = []
-            for read, descending in parts:
-                value = read(entry, self)
-                values += _descending(value) if descending else _ascending(value)
-            return (*values, entry.slug, entry.locale)
+def _advance_shelf(old: Shelf, removed: list[Entry], added: list[Entry]) -> tuple[Shelf, dict[str, tuple[Entry, ...]]]:
+    """The shelf with other entries and no selections yet, and what stands under the slugs that changed."""
+    slugs = old.slugs
+    changed: dict[str, tuple[Entry, ...]] = {}
+    for entry in removed:
+        left = tuple(other for other in changed.get(entry.slug, slugs.get(entry.slug, ())) if other is not entry)
+        changed[entry.slug] = left
+    for entry in added:
+        changed[entry.slug] = _in_place([*changed.get(entry.slug, slugs.get(entry.slug, ())), entry])
+    if changed:
+        slugs = {**slugs, **changed}
+        for slug, entries in changed.items():
+            if not entries:
+                del slugs[slug]
+    return Shelf(old.collection, slugs, old.count - len(removed) + len(added)), changed
 
-        return key, paths
+
+def _unlist(lists: dict[Any, list[Entry]], entry: Entry, values: Iterable[Any], key: Callable[[Entry], Any]) -> None:
+    for value in set(values) & lists.keys():
+        fitting = lists[value].copy()
+        _take_out(fitting, entry, key)
+        if fitting:
+            lists[value] = fitting
+        else:
+            del lists[value]
+
+
+def _make_room(kept: dict[Any, Any], limit: int, keep: Any = None) -> None:
+    """Forget the oldest of *kept* when it is full, so that odd questions cannot fill the memory."""
+    while len(kept) >= limit:
+        oldest = next((key for key in list(kept) if key != keep), None)
+        if oldest is None:
+            break
+        kept.pop(oldest, None)
+
+
+def sort_key(model: ContentModel, collection: Collection, spec: SortSpec) -> tuple[SortKey, list[FieldPath]]:
+    """The key of *spec*: missing values last, and the entry's own key as the last tie-breaker."""
+    paths = [resolve_path(model, collection, name, parameter="sort") for name, _ in spec]
+    parts = [(_sort_value(path), descending) for path, (_, descending) in zip(paths, spec, strict=True)]
+    if len(parts) == 1 and not parts[0][1]:
+        only = parts[0][0]
+        return lambda catalog, entry: (*_ascending(only(entry, catalog)), entry.slug, entry.locale), paths
+
+    def key(catalog: Catalog, entry: Entry) -> tuple[Any, ...]:
+        values: list[Any] = []
+        for read, descending in parts:
+            value = read(entry, catalog)
+            values += _descending(value) if descending else _ascending(value)
+        return (*values, entry.slug, entry.locale)
+
+    return key, paths
+
+
+def _slug_and_locale(entry: Entry) -> tuple[str, str]:
+    return entry.slug, entry.locale
 
 
 def group_documents(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
@@ -410,7 +456,7 @@ def _sort_value(path: FieldPath) -> Callable[[Entry, Catalog], tuple[int, Any] |
     return read
 
 
-def _sorted(entries: list[Entry]) -> tuple[Entry, ...]:
+def _in_place(entries: list[Entry]) -> tuple[Entry, ...]:
     if len(entries) > 1:
         entries.sort(key=lambda entry: (entry.locale, entry.path))
     return tuple(entries)

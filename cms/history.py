@@ -78,6 +78,14 @@ class _Layers(Generic[Value]):
             return _Layers(self._base, over)
         return _Layers(_Layers(self._base, over).flat())
 
+    def differing(self, other: "_Layers[Value]") -> set[str]:
+        """Return the keys that have another value in *other*, or none; cheap when the two share a base."""
+        if self._base is other._base:
+            keys = self._over.keys() | other._over.keys()
+        else:
+            keys = self._base.keys() | self._over.keys() | other._base.keys() | other._over.keys()
+        return {key for key in keys if self.get(key) != other.get(key)}
+
     def flat(self) -> dict[str, Value]:
         flat = self._base.copy()
         flat.update({key: value for key, value in self._over.items() if value is not None})
@@ -135,6 +143,11 @@ class History:
             return History.build(store, new_commit)
         gone: dict[str, _Life | None] = {change.path: None for change in changes if change.new is None}
         return History(new_commit, self._lives.changed({**gone, **lives}), self._graves.changed(self._buried(trace)))
+
+    def differing(self, other: "History") -> set[str]:
+        """Return the paths of which *other* says something else: more than what differs between the trees, since a file
+        may have been changed and changed back."""
+        return self._lives.differing(other._lives)
 
     def get(self, path: str) -> FileHistory | None:
         """Return the history of the file at *path*, None when there is no such file."""

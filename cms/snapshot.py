@@ -122,6 +122,8 @@ def advance_snapshot(old: Snapshot, store: Store, commit: CommitId, *, cache: De
             if come is not None and _is_timed(come):
                 timed[change.path] = come
     history = old.history.advance(store, commit)
+    # A file that was changed and changed back has the same bytes, and still another updated_at.
+    changed |= {path for path in history.differing(old.history) if path in files}
     if len(files) <= BATCH:
         cache.save_history(ref, commit, history.to_bytes())
     return Snapshot(
