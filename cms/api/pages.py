@@ -8,7 +8,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import orjson
 from starlette.types import Scope
@@ -23,6 +23,7 @@ from cms.query import FacetValue
 PREFIX = f"{BASE}/entries/".encode()
 PLACE = re.compile(rb"page=([1-9]\d{0,6})|(?:offset|skip)=(\d{1,7})")
 JSON = b"application/json"
+UNCHANGED = "!$&'()*+,/:;=?@[]%|"
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -112,6 +113,8 @@ def describe_value(item: FacetValue) -> dict[str, Any]:
 def page_links(path: str, kept: str, page: Page) -> dict[str, str]:
     """``self``, ``first``, ``prev``, ``next`` and ``last``, as far as there are such pages; paths on this server."""
     limit, offset, number, total = page
+    # As it was sent, but for what would end a link in the header or is no ASCII.
+    kept = quote(kept, safe=UNCHANGED, encoding="latin-1")
     base = f"{path}?{kept}" if kept else path
     place = f"{base}{'&' if kept else '?'}{'offset' if number is None else 'page'}="
 
@@ -120,12 +123,13 @@ def page_links(path: str, kept: str, page: Page) -> dict[str, str]:
 
     links = {"self": link(offset) if limit else base}
     if limit:
+        last = max(0, (total - 1) // limit * limit)
         links["first"] = base
         if offset > 0:
-            links["prev"] = link(max(0, min(offset, total) - limit))
+            links["prev"] = link(max(0, offset - limit) if offset < total else last)
         if offset + limit < total:
             links["next"] = link(offset + limit)
-        links["last"] = link(max(0, (total - 1) // limit * limit))
+        links["last"] = link(last)
     return links
 
 
