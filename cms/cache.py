@@ -166,7 +166,8 @@ class DerivedCache:
                     self._connection = self._open()
                 given = True
                 yield self._connection
-                self._connection.commit()
+                if self._connection.in_transaction:
+                    self._connection.commit()
             except (sqlite3.DatabaseError, msgspec.DecodeError, OSError) as error:
                 self._broken = True
                 log.warning("cache.unusable", path=str(self.path), reason=str(error))

@@ -404,6 +404,7 @@ def _rename_reserved(fields: dict[str, Any], document: frontmatter.Document, fin
     return shown
 
 
+@lru_cache(maxsize=50_000)
 def timestamp_text(seconds: float | None, zone: ZoneInfo) -> str | None:
     """Seconds since 1970 as RFC 3339 in *zone*."""
     return None if seconds is None else format_rfc3339(datetime.fromtimestamp(seconds, zone), zone)

@@ -6,7 +6,10 @@ other forms from the same parts.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import orjson
 
@@ -140,8 +143,8 @@ class Presenter:
             "path": entry.path,
             "url": catalog.url_of(entry),
             "status": "published",
-            "created_at": None if history is None else format_rfc3339(history.created_at, zone),
-            "updated_at": None if history is None else format_rfc3339(history.updated_at, zone),
+            "created_at": None if history is None else _written(history.created_at, zone),
+            "updated_at": None if history is None else _written(history.updated_at, zone),
             "published_at": timestamp_text(entry.published_at, zone),
             "first_author": None if history is None else history.first_author,
             "last_author": None if history is None else history.last_author,
@@ -195,6 +198,12 @@ class Presenter:
             )
         depth = max(0, shape.depth - 1)
         return self.entry(target, Shape(only=inside, include=nested or {}, depth=depth))
+
+
+@lru_cache(maxsize=50_000)
+def _written(moment: datetime, zone: ZoneInfo) -> str:
+    """Many files were changed by one commit."""
+    return format_rfc3339(moment, zone)
 
 
 def _selected(shown: dict[str, Any], shape: Shape) -> dict[str, Any]:
