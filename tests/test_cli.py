@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,10 @@ def test_every_command_explains_itself_with_an_example_and_its_exit_codes(run: R
     assert result.exit_code == 0
     assert f"$ cms {command}" in result.stdout
     assert "Exit codes: 0 fine" in result.stdout
+
+
+def test_help_shows_square_brackets_as_they_are_typed(run: Run) -> None:
+    assert "filter[a]=x" in run("list", "--help").stdout
 
 
 def test_every_error_of_ours_has_an_exit_code() -> None:
@@ -491,3 +496,59 @@ def test_a_level_that_is_none_is_refused(run: Run, monkeypatch: pytest.MonkeyPat
     result = run("check")
     assert result.exit_code == 3
     assert "did you mean 'info'?" in result.stderr
+
+
+# -- on a terminal -------------------------------------------------------------------------------------------------
+
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+@pytest.fixture
+def terminal(run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs a command as on a terminal of 100 columns."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "100")
+    return run
+
+
+def test_a_list_on_a_terminal_is_a_table_with_a_heading_and_a_sum(terminal: Run, site: Repo) -> None:
+    result = terminal("list", "posts", "-C", site.path, "--limit", "1", "--facet", "tags")
+    lines = ESCAPES.sub("", result.stdout).splitlines()
+    assert lines[0].split() == ["slug", "title", "published_at"]
+    assert lines[1].split()[0] == "to"
+    assert ["facet", "value", "count"] in [line.split() for line in lines]
+    assert "1 of 2 entries, page 1 of 2" in ESCAPES.sub("", result.stderr)
+
+
+def test_a_list_of_nothing_on_a_terminal_says_so(terminal: Run, site: Repo) -> None:
+    result = terminal("list", "posts", "-C", site.path, "-f", "title=nothing")
+    assert "0 of 0 entries" in ESCAPES.sub("", result.stderr)
+
+
+def test_hits_on_a_terminal_have_the_words_in_bold(terminal: Run, site: Repo) -> None:
+    assert "\x1b[1mspente\x1b[0m" in terminal("search", "spente", "-C", site.path).stdout
+
+
+def test_an_entry_on_a_terminal_is_set_as_markdown(terminal: Run, site: Repo) -> None:
+    assert "\x1b[3mspente\x1b[0m" in terminal("show", "posts/en", "-C", site.path).stdout
+
+
+def test_findings_on_a_terminal_are_coloured_unless_that_is_switched_off(
+    terminal: Run, site: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.commit(WRONG)
+    assert terminal("check", site.path).stdout.startswith("\x1b[31mcontent/posts/x.md")
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert terminal("check", site.path).stdout.startswith("content/posts/x.md")
+
+
+def test_several_formats_of_a_body_are_shown_as_json(run: Run, site: Repo) -> None:
+    lines = run("show", "posts/en", "-C", site.path, "--format", "html,markdown,toc").stdout.splitlines()
+    assert set(json.loads(lines[-1])["body"]) == {"html", "markdown"}
+
+
+def test_fields_behind_references_are_shown_as_text(run: Run, site: Repo) -> None:
+    site.commit({"content/posts/x.md": "---\ntitle: X\nauthor: en\nextra: {a: true}\ndraft: false\n---\n"})
+    result = run("list", "posts", "-C", site.path, "-f", "author=en", "--fields", "author.title,extra,draft,nothing")
+    assert result.stdout == 'Roboter i skolen\t{"a": true}\tfalse\t\n'

@@ -33,7 +33,7 @@ QueryOption = Annotated[
         "--query",
         "-q",
         metavar="QUERY",
-        help="Further parameters as in a URL: filter[a]=x&depth=1.",
+        help=r"Further parameters as in a URL: filter\[a]=x&depth=1.",
         show_default=False,
     ),
 ]
