@@ -4,6 +4,7 @@ The current catalog is replaced as a whole, under a lock, when the published ref
 one finishes with it. What goes wrong on the way is kept in :attr:`Site.trouble`, and the last good catalog stays.
 """
 
+import math
 import tempfile
 import time
 from collections.abc import Callable
@@ -13,11 +14,12 @@ from threading import Lock
 
 import structlog
 
+from cms.adopt import is_markdown
 from cms.bodies import Bodies
 from cms.cache import DerivedCache
 from cms.catalog import Catalog
 from cms.errors import CMSError, InvalidContent, RefNotFound, RepositoryProblem, SearchUnavailable
-from cms.finding import Finding
+from cms.finding import Finding, finding_of
 from cms.model import ContentModel, read_model, with_branch
 from cms.refs import CommitId, branch_ref, is_commit_id, short_name, tag_ref
 from cms.searching import Searcher
@@ -27,6 +29,9 @@ from cms.store import Store
 
 PRIVATE_FOLDER = "branchpress"
 FALLBACK_BRANCHES = ("main", "master", "trunk")
+RETRY_SECONDS = 10.0
+NO_COMMIT = CommitId("")
+UNREADABLE = CommitId("unreadable")
 
 InferModel = Callable[[Store, CommitId, str], ContentModel]
 log = structlog.get_logger(__name__)
@@ -55,8 +60,11 @@ class Site:
         self._watch = store.watch(ref)
         self._catalog: Catalog | None = None
         self._searcher: Searcher | None = None
-        self._refused: CommitId | None = None
+        # What the branch was at when it was last acted on, well or badly; and when to try again after a damaged object.
+        self._seen: CommitId | None = None
+        self._retry_at = math.inf
         self._lock = Lock()
+        self._searcher_lock = Lock()
 
     @classmethod
     def open(
@@ -101,21 +109,26 @@ class Site:
     def is_stale(self, now: float) -> bool:
         """Whether the ref moved or time passed a moment at which something appears or disappears. Takes microseconds."""
         catalog = self._catalog
-        commit = self._watch.current()
-        if catalog is None:
-            return commit is not None and commit != self._refused
-        if commit != catalog.snapshot.commit.id and commit != self._refused:
+        if self._look() != self._seen or now >= self._retry_at:
             return True
-        return now >= catalog.valid_until
+        return catalog is not None and now >= catalog.valid_until
+
+    def _look(self) -> CommitId:
+        try:
+            return self._watch.current() or NO_COMMIT
+        except RepositoryProblem:
+            return UNREADABLE
 
     def load(self, now: float, *, progress: Progress | None = None) -> None:
         """Read the current state for the first time; errors are raised."""
         with self._lock:
             commit = self._watch.current()
             if commit is None:
+                self._seen = NO_COMMIT
                 self.trouble = Trouble(message=f"the branch {short_name(self.ref)} has no commit yet")
                 return
             self._catalog = Catalog(self._build(commit, progress), now)
+            self._seen = commit
             self.trouble = None
 
     def refresh(self, now: float) -> None:
@@ -123,29 +136,45 @@ class Site:
         with self._lock:
             if not self.is_stale(now):
                 return
-            try:
-                self._refresh(now)
-            except CMSError as error:
-                self.trouble = Trouble(message=str(error), findings=error.facts.get("findings", ()))
-                log.warning("site.not_advanced", ref=self.ref, reason=str(error))
+            commit = self._look()
+            moved = commit != self._seen or now >= self._retry_at
+            self._seen, self._retry_at = commit, math.inf
+            if moved:
+                try:
+                    self._follow(commit, now)
+                    self.trouble = None
+                except CMSError as error:
+                    findings = error.facts.get("findings") or (finding_of(error),)
+                    self.trouble = Trouble(message=str(error), findings=findings)
+                    if isinstance(error, RepositoryProblem):  # an object may be on its way, or be restored
+                        self._retry_at = now + RETRY_SECONDS
+                    log.warning("site.not_advanced", ref=self.ref, reason=str(error))
+                except Exception as error:
+                    self.trouble = Trouble(
+                        message=f"commit {commit[:7]} cannot be read because of a fault of ours: {error!r}"
+                    )
+                    log.exception("site.not_advanced", ref=self.ref, commit=commit)
+            catalog = self._catalog
+            if catalog is not None and now >= catalog.valid_until:
+                self._catalog = catalog.advance(catalog.snapshot, now)
 
-    def _refresh(self, now: float) -> None:
-        commit = self._watch.current()
+    def _follow(self, commit: CommitId, now: float) -> None:
+        """Serve *commit*, which the branch is at now."""
         catalog = self._catalog
-        if commit is None:
-            self._refused = commit
-            raise RefNotFound(f"{short_name(self.ref)} is gone; the last state that was read is served", ref=self.ref)
+        if commit == UNREADABLE:
+            self._watch.current()
+        if commit == NO_COMMIT:
+            name = short_name(self.ref)
+            raise RefNotFound(
+                f"the branch {name} is gone; the last state that was read is served"
+                if catalog is not None
+                else f"the branch {name} has no commit yet",
+                ref=self.ref,
+            )
         if catalog is None:
-            self._refused = commit
             self._catalog = Catalog(self._build(commit, None), now)
-        elif commit == catalog.snapshot.commit.id or commit == self._refused:
-            self._catalog = catalog.advance(catalog.snapshot, now)
-            return
-        else:
-            self._refused = commit
+        elif commit != catalog.snapshot.commit.id:
             self._catalog = catalog.advance(self._next_snapshot(catalog.snapshot, commit), now)
-        self._refused = None
-        self.trouble = None
         log.info("site.advanced", ref=self.ref, commit=commit)
 
     def _next_snapshot(self, old: Snapshot, commit: CommitId) -> Snapshot:
@@ -158,12 +187,15 @@ class Site:
             same_model = self._fits_inferred(old.model, known, commit)
         if not same_model or self.store.commits_between(commit, known, limit=0) is None:
             return self._build(commit, None, old.model)
-        return advance_snapshot(old, self.store, commit, cache=self._cache, ref=self.ref)
+        snapshot = advance_snapshot(old, self.store, commit, cache=self._cache, ref=self.ref)
+        if old.model.is_inferred and _has_errors(snapshot):
+            return self._build(commit, None, old.model)  # perhaps the guess was too narrow
+        return snapshot
 
     def _fits_inferred(self, model: ContentModel, old: CommitId, new: CommitId) -> bool:
         """Whether no new content file lies outside of what was inferred."""
         return all(
-            change.new is None or change.old is not None or not change.path.endswith(".md") or model.place(change.path)
+            change.new is None or change.old is not None or not is_markdown(change.path) or model.place(change.path)
             for change in self.store.diff(old, new)
         )
 
@@ -172,9 +204,11 @@ class Site:
         if model is None:
             model = self._infer(self.store, commit, short_name(self.ref))
         model = with_branch(model, short_name(self.ref))
-        if old is not None and model.findings and not old.findings:
+        known = {finding.path for finding in old.findings} if old is not None else set()
+        worse = [finding for finding in model.findings if finding.path not in known]
+        if old is not None and worse:
             raise InvalidContent(
-                f"the content model at {commit[:7]} is not valid, so the last good state is served: {model.findings[0]}",
+                f"the content model at {commit[:7]} is not valid, so the last good state is served: {worse[0]}",
                 findings=model.findings,
             )
         snapshot = build_snapshot(self.store, commit, model, cache=self._cache, ref=self.ref, progress=progress)
@@ -189,15 +223,14 @@ class Site:
         Raises:
             SearchUnavailable: its folder cannot be used.
         """
-        searcher = self._searcher
-        if searcher is None:
-            try:
-                self.cache_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                searcher = Searcher(self.cache_folder / "index", self.store, self.bodies, self.catalog.model)
-            except OSError as error:
-                raise SearchUnavailable(f"the folder of the search index cannot be used: {error}") from error
-            self._searcher = searcher
-        return searcher
+        with self._searcher_lock:
+            if self._searcher is None:
+                try:
+                    self.cache_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                    self._searcher = Searcher(self.cache_folder / "index", self.store, self.bodies, self.catalog.model)
+                except OSError as error:
+                    raise SearchUnavailable(f"the folder of the search index cannot be used: {error}") from error
+            return self._searcher
 
     def findings(self) -> list[Finding]:
         """Everything wrong or odd in what is served, errors first."""
@@ -219,6 +252,12 @@ class Site:
         self._cache.close()
         if self._searcher is not None:
             self._searcher.close()
+
+
+def _has_errors(snapshot: Snapshot) -> bool:
+    """Whether a file that just changed cannot be served."""
+    changed = snapshot.changed or ()
+    return any(finding.severity == "error" for path in changed for finding in snapshot.findings.get(path, ()))
 
 
 def published_ref(store: Store, branch: str) -> str:
