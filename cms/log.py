@@ -67,7 +67,8 @@ def configure_log(level: str, *, is_json: bool | None = None) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, write],
         )
     )
-    logging.basicConfig(level=LEVELS[name], handlers=[handler], force=True)
+    logging.root.handlers[:] = [handler]
+    logging.root.setLevel(LEVELS[name])
     for chatty in QUIET:
         logging.getLogger(chatty).setLevel(logging.DEBUG if name == "debug" else max(LEVELS[name], logging.WARNING))
 

@@ -1,22 +1,12 @@
-"""The application that the command line runs and asks. It is built above the command line, so it is named here and not imported."""
+"""Asking the application in this process: what ``cms list`` prints is what the API answers."""
 
 import asyncio
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from uvicorn.importer import import_from_string
-
-from cms.site import Site
-
-APPLICATION = "cms.app:create_app"
 API = "/api/v1"
 REDIRECTS_MOST = 3
-
-
-def build_application(site: Site) -> Any:
-    """The ASGI application that serves *site*."""
-    return import_from_string("cms.app:build_app")(site)
 
 
 def get(application: Any, url: str) -> tuple[int, bytes]:

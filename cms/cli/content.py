@@ -13,7 +13,8 @@ from rich.markdown import Markdown
 from rich.table import Table
 from rich.text import Text
 
-from cms.cli.application import API, build_application, get
+from cms.app import build_app
+from cms.cli.application import API, get
 from cms.cli.exits import Refused, exit_code_of
 from cms.cli.output import counted, out, print_bytes, print_json, print_note
 from cms.cli.sites import BranchOption, LocaleOption, SiteOption, open_site, update_search
@@ -197,7 +198,7 @@ def ask(site: Path | None, branch: str, path: str, pairs: Pairs, *, uses_search:
     try:
         if uses_search and not opened.is_empty:
             update_search(opened)
-        status, body = get(build_application(opened), f"{API}{path}?{urlencode(pairs)}")
+        status, body = get(build_app(opened), f"{API}{path}?{urlencode(pairs)}")
         if status >= 400:
             problem = json.loads(body)
             raise Refused(str(problem.get("detail", problem)), code=exit_code_of(str(problem.get("code"))))

@@ -13,8 +13,9 @@ from rich.text import Text
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
+from cms.app import build_app
 from cms.check import check_snapshot
-from cms.cli.application import API, APPLICATION, build_application
+from cms.cli.application import API
 from cms.cli.exits import INTERRUPTED, PORT, UNREADABLE, USAGE, Refused
 from cms.cli.git import count_uncommitted
 from cms.cli.output import counted, finding_text, out, print_note
@@ -26,6 +27,7 @@ from cms.refs import short_name
 from cms.settings import SCHEMAS_FOLDER, SETTINGS_FILE, export_environment, read_environment
 from cms.site import Site
 
+APPLICATION = "cms.app:create_app"  # by name, because worker processes make their own
 BACKLOG = 2048
 STOP_SECONDS = 10
 HEALTH_SECONDS = 60
@@ -60,7 +62,7 @@ def serve(
         listener.listen(BACKLOG)
     print_addresses(console, opened, host, port)
     if workers == 1:
-        return run_alone(listener, build_application(opened), access_log=access_log)
+        return run_alone(listener, build_app(opened), access_log=access_log)
     opened.close()
     export_environment(environment)
     return run_workers(listener, workers, access_log=access_log)
