@@ -184,7 +184,7 @@ def _variant(stored: Stored, encoding: bytes) -> tuple[Headers, bytes]:
     else:
         encoding = b""
     headers = [pair for pair in stored.headers if pair[0] not in (b"content-length", b"etag", b"cache-control")]
-    if stored.status != 200:
+    if not stored.etag:
         headers += [pair for pair in stored.headers if pair[0] == b"cache-control"]
     headers += [(b"content-length", b"%d" % len(body)), (b"vary", b"Accept-Encoding"), *CORS]
     headers.append((b"access-control-expose-headers", EXPOSED))
