@@ -5,7 +5,7 @@ given. The command line reads the same parameters.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -14,7 +14,7 @@ from cms.catalog import EVERY_LOCALE, Catalog, LocaleChain
 from cms.errors import CollectionNotFound, InvalidQuery, helpful
 from cms.filters import FilterReader
 from cms.model import ContentModel
-from cms.present import BODY_FORMATS, DEPTH_LIMIT, FORMATS, PLAIN, Shape, check_tree, read_tree
+from cms.present import BODY_FORMATS, DEPTH_LIMIT, FORMATS, PLAIN, Shape, Tree, check_tree, read_tree
 from cms.query import Facet, Query, read_facet, read_sort
 from cms.schema import Collection
 from cms.settings import find_nearest, nearest
@@ -382,12 +382,9 @@ def read_shape(
     only = read_tree([name for name in names if not name.startswith("-")])
     without = frozenset(name[1:] for name in names if name.startswith("-"))
     include = read_tree(parameters.words("include"))
-    _check_any(collections, lambda collection: check_tree(only, collection, model.collections, "fields"))
-    _check_any(
-        collections,
-        lambda collection: check_tree({name: {} for name in without}, collection, model.collections, "fields"),
-    )
-    _check_any(collections, lambda collection: check_tree(include, collection, model.collections, "include"))
+    _check_any(collections, only, model, "fields")
+    _check_any(collections, {name: {} for name in without}, model, "fields")
+    _check_any(collections, include, model, "include")
     formats = tuple(dict.fromkeys(parameters.words("format")))
     for name in formats:
         if name not in FORMATS:
@@ -412,18 +409,19 @@ def read_shape(
     return Shape(only=only, without=without, include=include, depth=0 if include else depth, formats=formats)
 
 
-def _check_any(collections: Sequence[Collection], check: Callable[[Collection], None]) -> None:
-    """Accept what at least one of the collections accepts."""
-    problem: InvalidQuery | None = None
-    for collection in collections:
-        try:
-            check(collection)
-        except InvalidQuery as error:
-            problem = helpful(problem, error)
+def _check_any(collections: Sequence[Collection], tree: Tree, model: ContentModel, parameter: str) -> None:
+    """Accept each name of *tree* that at least one of the collections accepts."""
+    for name, rest in tree.items():
+        problem: InvalidQuery | None = None
+        for collection in collections:
+            try:
+                check_tree({name: rest}, collection, model.collections, parameter)
+                break
+            except InvalidQuery as error:
+                problem = helpful(problem, error)
         else:
-            return
-    if problem is not None:
-        raise problem
+            if problem is not None:
+                raise problem
 
 
 def _height(tree: Mapping[str, Any]) -> int:
