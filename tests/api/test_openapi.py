@@ -1,0 +1,205 @@
+"""The OpenAPI document: valid, the same for the same content, true of every answer, and equal to the stored one."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema_rs
+import pytest
+from openapi_spec_validator import validate
+
+from tests.api.conftest import Serve
+from tests.api.openapi_snapshot import STORED, document_text
+from tests.api.tools import MODEL, Client, post
+from tests.repo import Repo
+
+SHAPES = (
+    "",
+    "?format=html,toc",
+    "?format=markdown,text",
+    "?depth=1",
+    "?depth=2",
+    "?fields=slug,title,translations.locale,toc.text",
+)
+
+
+@pytest.fixture(scope="module")
+def document(demo: Client) -> Any:
+    return demo.ask("/openapi.json").json()
+
+
+def operations(document: Any) -> Iterator[tuple[str, Any]]:
+    for path, item in document["paths"].items():
+        yield path, item["get"]
+
+
+def validator(document: Any, name: str) -> Any:
+    """A validator of one schema component."""
+    schema = {"$ref": f"#/components/schemas/{name}", "components": document["components"]}
+    return jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
+
+
+def resolve(document: Any, node: Any) -> Any:
+    reference = node.get("$ref")
+    for part in reference.removeprefix("#/").split("/") if reference else ():
+        node = document if node.get("$ref") else node
+        node = node[part]
+    return node
+
+
+def test_the_document_is_valid(document: Any) -> None:
+    validate(document)
+    assert document["openapi"].startswith("3.1")
+
+
+def test_the_document_equals_the_stored_one(demo: Client) -> None:
+    assert document_text(demo) == STORED.read_text("utf-8"), "when the change is meant: make openapi"
+
+
+def test_the_same_content_gives_the_same_bytes(serve: Serve, repo: Repo) -> None:
+    repo.commit({**MODEL, "posts/a.md": post(date="2019-01-01", tags="[x]")})
+    first, second = serve().ask("/openapi.json"), serve().ask("/openapi.json")
+    assert first.content == second.content
+    assert first.headers["etag"] == second.headers["etag"]
+
+
+def test_a_site_without_entries_or_collections_has_a_valid_document(serve: Serve, repo: Repo) -> None:
+    repo.commit({"cms.toml": MODEL["cms.toml"]})
+    client = serve()
+    validate(client.ask("/openapi.json").json())
+    repo.commit(dict(MODEL))
+    validate(client.ask("/openapi.json").json())
+
+
+def test_every_reference_leads_somewhere(document: Any) -> None:
+    def walk(node: Any) -> Iterator[str]:
+        if isinstance(node, dict):
+            yield from [node["$ref"]] if isinstance(node.get("$ref"), str) else []
+            for value in node.values():
+                yield from walk(value)
+        elif isinstance(node, list):
+            for value in node:
+                yield from walk(value)
+
+    assert all(resolve(document, {"$ref": reference}) for reference in set(walk(document)))
+
+
+def test_every_operation_has_a_name_a_summary_and_its_problems(document: Any) -> None:
+    names = [operation["operationId"] for _, operation in operations(document)]
+    assert len(set(names)) == len(names)
+    for path, operation in operations(document):
+        assert operation["summary"]
+        assert "500" in operation["responses"]
+        assert ("400" in operation["responses"]) is path.startswith("/api/")
+
+
+def test_every_parameter_says_what_it_means_and_none_twice(document: Any) -> None:
+    for path, operation in operations(document):
+        parameters = [resolve(document, item) for item in operation.get("parameters", ())]
+        assert all(item["description"] for item in parameters), path
+        names = [(item["name"], item["in"]) for item in parameters]
+        assert len(set(names)) == len(names), path
+
+
+def test_the_examples_fit_their_own_schemas(document: Any) -> None:
+    for _, operation in operations(document):
+        media = operation["responses"]["200"]["content"].get("application/json", {})
+        if "example" in media:
+            name = media["schema"]["$ref"].rpartition("/")[2]
+            assert validator(document, name).is_valid(media["example"]), operation["operationId"]
+
+
+def test_the_examples_of_parameters_are_answered(demo: Client, document: Any) -> None:
+    for path, operation in operations(document):
+        for item in [resolve(document, item) for item in operation.get("parameters", ())]:
+            if "example" in item and item["in"] == "query" and "{" not in path:
+                value = item["example"]
+                text = (
+                    ",".join(map(str, value))
+                    if isinstance(value, list)
+                    else str(value).lower()
+                    if value is True
+                    else value
+                )
+                query = f"{item['name']}={text}" + ("&q=x" if path.endswith("/search") else "")
+                assert demo.ask(f"{path}?{query.replace('+', '%2B')}").status_code == 200, query
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(
+    "collection", ["authors", "cases", "categories", "municipalities", "need_areas", "pages", "posts"]
+)
+def test_every_entry_is_as_its_schema_says(demo: Client, document: Any, collection: str, shape: str) -> None:
+    name = "".join(part.capitalize() for part in collection.split("_"))
+    shape = shape.replace("title", "name") if collection in ("authors", "municipalities") else shape
+    checks = {
+        "List": f"/entries/{collection}{shape}",
+        "Detail": f"/entries/{collection}/{demo.slugs('', collection)[0]}{shape}",
+    }
+    for kind, path in checks.items():
+        for error in validator(document, f"{name}{kind}").iter_errors(demo.ask(path).json()):
+            pytest.fail(f"{path}: {error}")
+
+
+def test_an_entry_in_full_has_all_that_its_schema_requires(demo: Client, document: Any) -> None:
+    for entry in demo.data("/entries/posts?locale=*") + demo.data("/entries/cases?locale=*"):
+        kind = entry["collection"].capitalize()
+        assert validator(document, f"{kind}Entry").is_valid(entry)
+        assert not validator(document, f"{kind}Entry").is_valid({"id": entry["id"]})
+        assert not validator(document, f"{kind}Part").is_valid({**entry, "nonsense": 1})
+
+
+@pytest.mark.parametrize(("path", "name"), [("/search?q=feil", "SearchResult"), ("/search?q=kommune&facet=category,county&fields=title,name", "SearchResult"), ("/entries/posts?search=feil&highlight=true", "PostsList"), ("/entries/posts/nothing", "Problem"), ("/entries/posts?x=1", "Problem")])  # fmt: skip
+def test_other_answers_are_as_their_schemas_say(demo: Client, document: Any, path: str, name: str) -> None:
+    for error in validator(document, name).iter_errors(demo.ask(path).json()):
+        pytest.fail(str(error))
+
+
+STRANGE = """
+type: object
+x-path: strange/{slug}.md
+$defs:
+  node: {type: object, properties: {left: {$ref: "#/$defs/node"}, right: {$ref: "#/$defs/node"}, name: {type: string}}}
+properties:
+  title: {type: [string, "null"]}
+  status: {type: string}
+  id: {type: integer}
+  cover: {type: [string, "null"], x-asset: true}
+  gallery: {type: array, items: {type: string, x-asset: true}}
+  picture: {anyOf: [{type: string, x-asset: true}, {type: object, properties: {src: {type: string, x-asset: true}}}]}
+  writer: {anyOf: [{type: string}, {type: array, items: {type: string}}], x-reference: strange}
+  parts: {type: array, items: {type: object, required: [of], properties: {of: {type: string, x-reference: strange}}}}
+  tree: {$ref: "#/$defs/node"}
+  when: {type: [string, "null"], format: date-time}
+  mixed: {}
+"""
+STRANGE_FILE = """---
+title: null
+status: ok
+id: 7
+cover: a.png
+gallery: [a.png, https://example.org/b.png]
+picture: {src: c.png}
+writer: [one, nobody]
+parts: [{of: one}, {of: nobody}]
+tree: {left: {name: a}, right: {left: {name: b}}}
+when: 2019-01-01
+mixed: [1, {a: true}]
+unknown: 5
+---
+"""
+
+
+def test_strange_schemas_describe_what_is_shown(serve: Serve, repo: Repo) -> None:
+    repo.commit(
+        {
+            "schemas/strange-things.yaml": STRANGE,
+            "strange/one.md": STRANGE_FILE,
+            "strange/two.md": "---\npicture: d.png\nwriter: one\n---\n",
+        }
+    )
+    client = serve()
+    document = client.ask("/openapi.json").json()
+    validate(document)
+    for query in ("", "?depth=2", "?fields=parts.of,tree.left,status_", "?fields=picture.src,mixed.a,unknown.x"):
+        answer = client.ask(f"/entries/strange-things{query}").json()
+        assert not [str(error) for error in validator(document, "StrangeThingsList").iter_errors(answer)], query
