@@ -81,8 +81,18 @@ def read_settings(text: str, *, path: str = SETTINGS_FILE) -> Settings:
     except tomllib.TOMLDecodeError as error:
         line = re.search(r"at line (\d+)", str(error))
         raise InvalidSettings(
-            f"{path} is not valid TOML: {error}", path=path, line=int(line[1]) if line else None
+            f"{path} is not valid TOML: {error}",
+            path=path,
+            line=int(line[1]) if line else max(1, len(text.splitlines())),
         ) from error
+    try:
+        return _settings(tables, path)
+    except InvalidSettings as error:
+        key = str(error.facts.get("key", ""))
+        raise InvalidSettings(str(error), path=path, key=key or None, line=_find_line(text, key)) from error
+
+
+def _settings(tables: Mapping[str, Any], path: str) -> Settings:
     known = {"site": SiteSettings, "server": ServerSettings}
     for name in tables:
         if name not in known:
@@ -90,8 +100,16 @@ def read_settings(text: str, *, path: str = SETTINGS_FILE) -> Settings:
     site = _table(SiteSettings, tables.get("site", {}), "site", path)
     if "default_locale" not in tables.get("site", {}):
         site = replace(site, default_locale=site.locales[0] if site.locales else "en")
+    server = _table(ServerSettings, tables.get("server", {}), "server", path)
     _check_site(site, path)
-    return Settings(site=site, server=_table(ServerSettings, tables.get("server", {}), "server", path))
+    _check_server(server, path)
+    return Settings(site=site, server=server)
+
+
+def _find_line(text: str, key: str) -> int | None:
+    """The line that sets *key*, or opens the table of that name."""
+    pattern = re.compile(rf"\s*(?:(?:[\w.-]+\.)?[\"']?{re.escape(key)}[\"']?\s*=|\[+\s*{re.escape(key)}\s*\])")
+    return next((number for number, line in enumerate(text.splitlines(), 1) if key and pattern.match(line)), None)
 
 
 def _table(kind: type[T], values: object, name: str, path: str) -> T:
@@ -118,12 +136,18 @@ def _table(kind: type[T], values: object, name: str, path: str) -> T:
 def _check_site(site: SiteSettings, path: str) -> None:
     for locale in site.locales:
         if not LOCALE.fullmatch(locale):
-            raise InvalidSettings(f"{path}: {locale!r} is not a BCP 47 language tag such as 'nb' or 'en-GB'", path=path)
+            raise InvalidSettings(
+                f"{path}: {locale!r} is not a BCP 47 language tag such as 'nb' or 'en-GB'", path=path, key="locales"
+            )
     if site.default_locale not in site.locales:
         raise InvalidSettings(
             f"{path}: site.default_locale {site.default_locale!r} is not one of site.locales {list(site.locales)}",
             path=path,
             key="default_locale",
+        )
+    if site.url and not re.fullmatch(r"https?://[^\s/]+\S*", site.url):
+        raise InvalidSettings(
+            f"{path}: site.url {site.url!r} must begin with 'https://' or 'http://'", path=path, key="url"
         )
     try:
         ZoneInfo(site.time_zone)
@@ -133,6 +157,19 @@ def _check_site(site: SiteSettings, path: str) -> None:
             path=path,
             key="time_zone",
         ) from error
+
+
+def _check_server(server: ServerSettings, path: str) -> None:
+    """The folder of derived data stays inside the site: whoever may push ``cms.toml`` may not choose any folder of the machine."""
+    parts = server.cache.replace("\\", "/").split("/")
+    if not server.cache.strip() or any(part in ("", ".", "..", ".git") for part in parts) or ":" in parts[0]:
+        raise InvalidSettings(
+            f"{path}: server.cache {server.cache!r} must be a folder inside the site, such as 'search_index'",
+            path=path,
+            key="cache",
+        )
+    if server.max_age_seconds < 0:
+        raise InvalidSettings(f"{path}: server.max_age_seconds must be 0 or more", path=path, key="max_age_seconds")
 
 
 def _kind(value: object) -> str:
