@@ -17,6 +17,7 @@ from typing import Any
 from cms.entry import Entry
 from cms.fieldpath import FieldPath, collate, resolve_path
 from cms.history import FileHistory
+from cms.layers import Layers
 from cms.model import ContentModel
 from cms.schema import Collection
 from cms.snapshot import Snapshot
@@ -88,7 +89,7 @@ class Selection:
     __slots__ = ("documents", "orders", "postings")
 
     def __init__(self) -> None:
-        self.documents: dict[str, list[Entry]] | None = None
+        self.documents: Layers[list[Entry]] | None = None
         self.orders: dict[SortSpec, Order] = {}
         self.postings: dict[tuple[str, SortSpec], tuple[FieldPath, dict[Any, list[Entry]]]] = {}
 
@@ -96,7 +97,7 @@ class Selection:
 class Shelf:
     """The visible entries of one collection, by slug; the entries of a slug by (locale, path)."""
 
-    def __init__(self, collection: Collection, slugs: dict[str, tuple[Entry, ...]], count: int) -> None:
+    def __init__(self, collection: Collection, slugs: Layers[tuple[Entry, ...]], count: int) -> None:
         self.collection = collection
         self.slugs = slugs
         self.count = count
@@ -131,7 +132,7 @@ class Catalog:
         self.shelves: dict[str, Shelf] = {
             name: Shelf(
                 snapshot.model.collections[name],
-                {slug: _in_place(entries) for slug, entries in slugs.items()},
+                Layers({slug: _in_place(entries) for slug, entries in slugs.items()}),
                 sum(map(len, slugs.values())),
             )
             for name, slugs in grouped.items()
@@ -151,7 +152,7 @@ class Catalog:
         site = snapshot.model.settings.site
         rest = tuple(locale for locale in site.locales if locale != site.default_locale)
         self.default_chain: LocaleChain = (site.default_locale, *rest, "")
-        self.fragments: dict[str, Any] = {}
+        self.fragments: Layers[bytes] = Layers({})
         self.answers: dict[tuple[str, bytes], Any] = {}
         self.referrers: dict[tuple[str, str], set[str]] = {}
 
@@ -200,14 +201,14 @@ class Catalog:
     ) -> Selection:
         new = Selection()
         if old.documents is not None:
-            new.documents = old.documents.copy()
+            texts: dict[str, list[Entry]] = {}
             for entry in removed:
-                left = [other for other in new.documents.pop(entry.document_id, []) if other is not entry]
-                if left:
-                    new.documents[entry.document_id] = left
+                same = texts.get(entry.document_id, old.documents.get(entry.document_id, []))
+                texts[entry.document_id] = [other for other in same if other is not entry]
             for entry in added:
-                same = [*new.documents.get(entry.document_id, []), entry]
-                new.documents[entry.document_id] = sorted(same, key=_slug_and_locale)
+                same = texts.get(entry.document_id, old.documents.get(entry.document_id, []))
+                texts[entry.document_id] = sorted([*same, entry], key=_slug_and_locale)
+            new.documents = old.documents.changed({id: entries or None for id, entries in texts.items()})
         for spec, order in old.orders.copy().items():
             if all(touched.isdisjoint(path.depends) for path in order.paths):
                 new.orders[spec] = order.advance(catalog, self, removed, added)
@@ -231,14 +232,13 @@ class Catalog:
         """Keep rendered fragments that cannot have changed: neither their file nor the existence of what they name."""
         before = {(entry.collection, entry.slug, entry.locale) for entry in removed}
         after = {(entry.collection, entry.slug, entry.locale) for entry in added}
-        # The copy comes first: who renders meanwhile registers what it refers to before it keeps the result.
-        self.fragments = old.fragments.copy()
+        # What is kept is taken first: who renders meanwhile registers what it refers to before it keeps the result.
+        kept = old.fragments.changed({})
         self.referrers = old.referrers
         stale = set(paths)
         for collection, slug, _ in before ^ after:
             stale |= old.referrers.get((collection, slug), set())
-        for path in stale:
-            self.fragments.pop(path, None)
+        self.fragments = kept.changed(dict.fromkeys(stale))
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
@@ -249,15 +249,17 @@ class Catalog:
         return found[0] if found else None
 
     def find_alias(self, collection: str, alias: str) -> str | None:
-        """The slug of the visible entry that lists *alias* among its ``aliases``."""
+        """The slug of the visible entry that lists *alias* among its ``aliases``; the first slug when several do."""
         shelf = self.shelves[collection]
         if shelf.aliases is None:
-            shelf.aliases = {}
+            found: dict[str, str] = {}
             for slug, entries in shelf.slugs.items():
                 for entry in entries:
                     names = entry.parsed.fields.get("aliases")
                     for name in names if isinstance(names, list) else ():
-                        shelf.aliases.setdefault(str(name).strip("/"), slug)
+                        known = str(name).strip("/")
+                        found[known] = min(slug, found.get(known, slug))
+            shelf.aliases = found
         return shelf.aliases.get(alias.strip("/"))
 
     def translations(self, entry: Entry) -> list[Entry]:
@@ -361,7 +363,7 @@ class Catalog:
         """The entries of a selection by the id that full-text search knows their text by; made once."""
         selection = self.selection(collection, chain)
         if selection.documents is None:
-            selection.documents = group_documents(selection.orders[()].entries)
+            selection.documents = Layers(group_documents(selection.orders[()].entries))
         return selection.documents
 
 
@@ -374,11 +376,7 @@ def _advance_shelf(old: Shelf, removed: list[Entry], added: list[Entry]) -> tupl
         changed[entry.slug] = left
     for entry in added:
         changed[entry.slug] = _in_place([*changed.get(entry.slug, slugs.get(entry.slug, ())), entry])
-    if changed:
-        slugs = {**slugs, **changed}
-        for slug, entries in changed.items():
-            if not entries:
-                del slugs[slug]
+    slugs = slugs.changed({slug: entries or None for slug, entries in changed.items()})
     return Shelf(old.collection, slugs, old.count - len(removed) + len(added)), changed
 
 

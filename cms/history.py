@@ -17,20 +17,17 @@ they are few and every move is exact. A shallow clone's oldest commits seem to h
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Generic, TypeVar
 
 import msgspec
 
 from cms.commits import Stamp, Step, Touch, read_few_steps, read_steps
+from cms.layers import Layers
 from cms.objects import Change
 from cms.refs import BlobId, CommitId
 from cms.store import Store
 
 MAX_REMEMBERED = 20_000
 _FORMAT_VERSION = 1
-_FOLD_AT = 2_000
-
-Value = TypeVar("Value")
 
 
 class FileHistory(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,47 +54,10 @@ class _Grave(msgspec.Struct, frozen=True, gc=False):
     life: _Life
 
 
-class _Layers(Generic[Value]):
-    """An immutable mapping that can be changed into another one without copying it all: a few changes over a shared base."""
-
-    __slots__ = ("_base", "_over")
-
-    def __init__(self, base: dict[str, Value], over: dict[str, Value | None] | None = None) -> None:
-        self._base = base
-        self._over = over or {}
-
-    def get(self, key: str) -> Value | None:
-        if key in self._over:
-            return self._over[key]
-        return self._base.get(key)
-
-    def changed(self, changes: Mapping[str, Value | None]) -> "_Layers[Value]":
-        """Return a mapping with *changes*; None removes."""
-        over = {**self._over, **changes}
-        if len(over) <= _FOLD_AT:
-            return _Layers(self._base, over)
-        return _Layers(_Layers(self._base, over).flat())
-
-    def differing(self, other: "_Layers[Value]") -> set[str]:
-        """Return the keys that have another value in *other*, or none; cheap when the two share a base."""
-        if self._base is other._base:
-            keys = self._over.keys() | other._over.keys()
-        else:
-            keys = self._base.keys() | self._over.keys() | other._base.keys() | other._over.keys()
-        return {key for key in keys if self.get(key) != other.get(key)}
-
-    def flat(self) -> dict[str, Value]:
-        flat = self._base.copy()
-        flat.update({key: value for key, value in self._over.items() if value is not None})
-        for key in [key for key, value in self._over.items() if value is None]:
-            flat.pop(key, None)
-        return flat
-
-
 class History:
     """The history of every regular file at one commit. Immutable."""
 
-    def __init__(self, commit: CommitId, lives: "_Layers[_Life]", graves: "_Layers[_Grave]") -> None:
+    def __init__(self, commit: CommitId, lives: Layers[_Life], graves: Layers[_Grave]) -> None:
         """Use ``History.build`` or ``from_bytes``."""
         self.commit = commit
         self._lives = lives
@@ -118,7 +78,7 @@ class History:
             for line in reversed(trace.dead[:MAX_REMEMBERED])
             if line.first and line.last
         }
-        return cls(commit, _Layers(lives), _Layers(graves))
+        return cls(commit, Layers(lives), Layers(graves))
 
     def advance(self, store: Store, new_commit: CommitId) -> "History":
         """Return the history at *new_commit*: by what is new there, or built anew when this commit does not lead to it.
@@ -206,7 +166,7 @@ class History:
             return None
         if encoded.version != _FORMAT_VERSION:
             return None
-        return cls(encoded.commit, _Layers(lives), _Layers(graves))
+        return cls(encoded.commit, Layers(lives), Layers(graves))
 
     def _continued(self, trace: "_Trace") -> dict[str, _Life] | None:
         """Join what the new commits say of the changed files to what was known; None when that does not suffice."""

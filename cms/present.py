@@ -20,6 +20,7 @@ from cms.dates import format_rfc3339
 from cms.entry import RESERVED, Entry
 from cms.errors import InvalidQuery, helpful
 from cms.fieldpath import shown_fields
+from cms.layers import Layers
 from cms.markdown import reading_minutes
 from cms.refs import BlobId
 from cms.schema import Collection, Field
@@ -93,8 +94,8 @@ class Presenter:
             # A result of orjson keeps its over-sized buffer: a copy takes a tenth of the memory.
             found = bytes(bytearray(orjson.dumps(self.entry(entry, PLAIN, register=True))))
             if len(catalog.fragments) >= FRAGMENTS_LIMIT:
-                catalog.fragments.clear()
-            catalog.fragments[entry.path] = found
+                catalog.fragments = Layers({})
+            catalog.fragments.put(entry.path, found)
         return found
 
     def render(self, entry: Entry, shape: Shape) -> bytes:

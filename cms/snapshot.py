@@ -17,6 +17,7 @@ from cms.entry import Entry, Parsed
 from cms.errors import RepositoryProblem
 from cms.finding import Finding
 from cms.history import History
+from cms.layers import Layers
 from cms.model import ContentModel
 from cms.objects import Commit
 from cms.paths import PathMatch
@@ -42,9 +43,9 @@ class Snapshot:
 
     commit: Commit
     model: ContentModel
-    files: Mapping[str, Entry]
+    files: Layers[Entry]
     timed: Mapping[str, Entry]
-    findings: Mapping[str, tuple[Finding, ...]]
+    findings: Layers[tuple[Finding, ...]]
     history: History
     changed: frozenset[str] | None = None
 
@@ -82,7 +83,12 @@ def build_snapshot(
         timed = {path: entry for path, entry in files.items() if _is_timed(entry)}
         history = _history(store, commit, cache, ref)
     return Snapshot(
-        commit=store.commit(commit), model=model, files=files, timed=timed, findings=findings, history=history
+        commit=store.commit(commit),
+        model=model,
+        files=Layers(files),
+        timed=timed,
+        findings=Layers(findings),
+        history=history,
     )
 
 
@@ -95,46 +101,46 @@ def advance_snapshot(old: Snapshot, store: Store, commit: CommitId, *, cache: De
         RepositoryProblem: as for :func:`build_snapshot`.
     """
     model = old.model
-    changes = [
-        (change, model.place(change.path)) for change in store.diff(old.commit.id, commit, prefixes=model.prefixes)
-    ]
-    placed = [(*place, change.new) for change, place in changes if place is not None and change.new is not None]
+    changes = {
+        change.path: (change, place)
+        for change in store.diff(old.commit.id, commit, prefixes=model.prefixes)
+        if (place := model.place(change.path)) is not None
+    }
+    placed = [(*place, change.new) for change, place in changes.values() if change.new is not None]
     parsed = _parse_all(store, model, placed, None, None)
     for collection in model.collections.values():
         fresh = {blob: value for (name, blob), value in parsed.items() if name == collection.name}
         cache.save_parsed(model.parse_fingerprint(collection), _lasting(fresh))
-    files, findings, timed = dict(old.files), dict(old.findings), old.timed
-    changed = set()
-    for change, place in changes:
-        if place is None:
-            continue
-        changed.add(change.path)
-        gone = files.pop(change.path, None)
-        findings.pop(change.path, None)
+    files: dict[str, Entry] = {}
+    findings: dict[str, tuple[Finding, ...]] = {}
+    for path, (change, (collection, match)) in changes.items():
         if change.new is not None:
-            collection, match = place
-            _admit(
-                change.path, change.new, parsed[collection.name, change.new], collection, match, model, files, findings
-            )
-        come = files.get(change.path)
-        if (gone is not None and _is_timed(gone)) or (come is not None and _is_timed(come)):
-            timed = {path: entry for path, entry in timed.items() if path != change.path}
-            if come is not None and _is_timed(come):
-                timed[change.path] = come
+            _admit(path, change.new, parsed[collection.name, change.new], collection, match, model, files, findings)
     history = old.history.advance(store, commit)
-    # A file that was changed and changed back has the same bytes, and still another updated_at.
-    changed |= {path for path in history.differing(old.history) if path in files}
-    if len(files) <= BATCH:
+    if len(old.files) <= BATCH:
         cache.save_history(ref, commit, history.to_bytes())
+    gone = dict.fromkeys(changes)
+    snapshot_files = old.files.changed({**gone, **files})
+    # A file that was changed and changed back has the same bytes, and still another updated_at.
+    moved = {path for path in history.differing(old.history) if path in snapshot_files}
     return Snapshot(
         commit=store.commit(commit),
         model=model,
-        files=files,
-        timed=timed,
-        findings=findings,
+        files=snapshot_files,
+        timed=_advance_timed(old.timed, changes, files),
+        findings=old.findings.changed({**gone, **findings}),
         history=history,
-        changed=frozenset(changed),
+        changed=frozenset(changes.keys() | moved),
     )
+
+
+def _advance_timed(
+    old: Mapping[str, Entry], changed: Mapping[str, object], files: Mapping[str, Entry]
+) -> Mapping[str, Entry]:
+    come = {path: entry for path, entry in files.items() if _is_timed(entry)}
+    if not come and old.keys().isdisjoint(changed):
+        return old
+    return {**{path: entry for path, entry in old.items() if path not in changed}, **come}
 
 
 def _history(store: Store, commit: CommitId, cache: DerivedCache, ref: str) -> History:

@@ -13,7 +13,7 @@ ROOT = Path(cms.__file__).parent
 ORDER = (
     *("errors", "refs", "dates", "settings", "finding", "data"),
     *("yamlhints", "yamltext", "fences", "frontmatter", "paths", "schema", "markdown", "entry", "coerce"),
-    *("objects", "store", "commits", "history", "cache"),
+    *("layers", "objects", "store", "commits", "history", "cache"),
     *("model", "snapshot", "fieldpath", "bodies", "catalog", "filters", "query", "present", "params"),
     *("search", "searching", "check", "adopt", "inferred", "site", "log"),
     *("api", "app", "cli"),
