@@ -1,9 +1,7 @@
 """The application: one site behind its HTTP surfaces."""
 
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from threading import Thread
 
 import structlog
 from starlette.applications import Starlette
@@ -58,23 +56,15 @@ def _lifespan(site: Site) -> Callable[[Starlette], AbstractAsyncContextManager[N
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         del app
-        Thread(target=fill_index, args=(site,), name="search-index", daemon=True).start()
+        if not site.is_empty:
+            try:
+                site.searcher.follow(site.catalog.snapshot)
+            except CMSError as error:
+                log.warning("search.not_indexed", reason=str(error))
         yield
         site.close()
 
     return lifespan
-
-
-def fill_index(site: Site) -> None:
-    """Bring the search index up to date; what cannot be written is logged, and searches say so."""
-    started = time.monotonic()
-    try:
-        if not site.is_empty:
-            added = site.searcher.update(site.catalog.snapshot)
-            if added:
-                log.info("search.indexed", texts=added, seconds=round(time.monotonic() - started, 1))
-    except CMSError as error:
-        log.warning("search.not_indexed", reason=str(error))
 
 
 class _Opening:

@@ -5,10 +5,11 @@ query, so that totals, facets and pages are right and a publication that only mo
 """
 
 import hashlib
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Thread
 from typing import Any
 
 import structlog
@@ -19,13 +20,12 @@ from cms.entry import Entry
 from cms.errors import CMSError, SearchUnavailable
 from cms.model import ContentModel
 from cms.query import FacetValue, Query, count_facets, find_entries
-from cms.refs import BlobId
+from cms.refs import BlobId, CommitId
 from cms.schema import Collection
 from cms.search import Engine, SearchDocument, Snippet, open_engine
 from cms.snapshot import Snapshot
 from cms.store import Store
 
-TITLE_BOOST = 3.0
 INLINE_LIMIT = 200
 STALE_SHARE = 0.2
 STALE_FLOOR = 200
@@ -53,12 +53,16 @@ class Searcher:
         self._model = model
         self._engine: Engine = open_engine(folder, fingerprint=search_fingerprint(model))
         self._lock = Lock()
-        self._complete_for: Snapshot | None = None
+        self._worker: Thread | None = None
+        self._complete_at: CommitId | None = None
 
     def missing(self, snapshot: Snapshot) -> dict[str, Entry]:
         """The texts of *snapshot* that are not indexed, by document id."""
         known = self._engine.ids()
-        wanted = {entry.document_id: entry for entry in snapshot.files.values()}
+        entries: Iterable[Entry] = snapshot.files.values()
+        if snapshot.changed is not None and snapshot.advanced_from == self._complete_at:
+            entries = [entry for entry in map(snapshot.files.get, snapshot.changed) if entry is not None]
+        wanted = {entry.document_id: entry for entry in entries}
         return {id: entry for id, entry in wanted.items() if id not in known}
 
     def update(self, snapshot: Snapshot, progress: Callable[[int], None] | None = None) -> int:
@@ -71,16 +75,36 @@ class Searcher:
             if self._engine.is_broken:
                 log.warning("search.rebuild", reason="the index is damaged")
                 self._engine.reset()
+                self._complete_at = None
             missing = self.missing(snapshot)
             stale = self._stale(snapshot)
             if missing or stale:
                 self._engine.update(self._documents(missing.values()), stale, progress)
-            self._complete_for = snapshot
+            self._complete_at = snapshot.commit.id
             return len(missing)
+
+    def follow(self, snapshot: Snapshot) -> None:
+        """Begin to bring the index up to *snapshot* in a thread of its own; what cannot be written is logged."""
+        worker = self._worker
+        if worker is None or not worker.is_alive():
+            self._worker = Thread(target=self._follow, args=(snapshot,), name="search-index", daemon=True)
+            self._worker.start()
+
+    def _follow(self, snapshot: Snapshot) -> None:
+        started = time.monotonic()
+        try:
+            added = self.update(snapshot)
+        except CMSError as error:
+            log.warning("search.not_indexed", reason=str(error))
+        else:
+            if added:
+                log.info("search.indexed", texts=added, seconds=round(time.monotonic() - started, 1))
 
     def _stale(self, snapshot: Snapshot) -> frozenset[str]:
         """What is indexed but in no file of *snapshot*, once it is worth the trouble."""
         known = self._engine.ids()
+        if len(known) - len(snapshot.files) <= max(STALE_FLOOR, STALE_SHARE * len(known)):
+            return frozenset()
         stale = known - {entry.document_id for entry in snapshot.files.values()}
         return stale if len(stale) > max(STALE_FLOOR, STALE_SHARE * len(known)) else frozenset()
 
@@ -107,7 +131,7 @@ class Searcher:
             SearchUnavailable: the index cannot be written.
         """
         with self._lock:
-            self._complete_for = None
+            self._complete_at = None
             self._engine.reset()
 
     def close(self) -> None:
@@ -175,11 +199,11 @@ class Searcher:
         return self._engine.snippets(text, search_document(entry, collection, bodies.get(BlobId(entry.blob)).text))
 
     def _require_complete(self, snapshot: Snapshot) -> None:
-        """Bring the index up to *snapshot* when that takes a moment; else say that it is being built."""
-        if self._complete_for is snapshot and not self._engine.is_broken:
+        """Bring the index up to *snapshot* when that takes a moment; else begin to, and say that it is being built."""
+        if self._complete_at == snapshot.commit.id and not self._engine.is_broken:
             return
-        missing = INLINE_LIMIT + 1 if self._engine.is_broken else len(self.missing(snapshot))
-        if missing > INLINE_LIMIT or self._lock.locked():
+        if self._engine.is_broken or len(self.missing(snapshot)) > INLINE_LIMIT:
+            self.follow(snapshot)
             raise SearchUnavailable(
                 "the search index is being built; ask again in a moment", retry_after_seconds=RETRY_SECONDS
             )

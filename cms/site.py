@@ -28,6 +28,7 @@ from cms.snapshot import Progress, Snapshot, advance_snapshot, build_snapshot
 from cms.store import Store
 
 PRIVATE_FOLDER = "branchpress"
+FINDINGS_LOGGED = 20
 FALLBACK_BRANCHES = ("main", "master", "trunk")
 RETRY_SECONDS = 10.0
 NO_COMMIT = CommitId("")
@@ -130,6 +131,7 @@ class Site:
             self._catalog = Catalog(self._build(commit, progress), now)
             self._seen = commit
             self.trouble = None
+            self._report(self.catalog.snapshot)
 
     def refresh(self, now: float) -> None:
         """Bring the current catalog up to date. Never raises for what is in the repository: see :attr:`trouble`."""
@@ -176,6 +178,23 @@ class Site:
         elif commit != catalog.snapshot.commit.id:
             self._catalog = catalog.advance(self._next_snapshot(catalog.snapshot, commit), now)
         log.info("site.advanced", ref=self.ref, commit=commit)
+        self._report(self.catalog.snapshot)
+        if self._searcher is not None:
+            self._searcher.follow(self.catalog.snapshot)
+
+    def _report(self, snapshot: Snapshot) -> None:
+        """Log the files that cannot be served; of many the first ones and their number."""
+        paths = snapshot.findings if snapshot.changed is None else snapshot.changed
+        wrong = [
+            finding
+            for path in sorted(paths)
+            for finding in snapshot.findings.get(path, ())
+            if finding.severity == "error"
+        ]
+        for finding in wrong[:FINDINGS_LOGGED]:
+            log.warning("content.refused", finding=str(finding))
+        if len(wrong) > FINDINGS_LOGGED:
+            log.warning("content.refused", more=len(wrong) - FINDINGS_LOGGED, hint="cms check lists them all")
 
     def _next_snapshot(self, old: Snapshot, commit: CommitId) -> Snapshot:
         """The snapshot of *commit*: advanced when the content model is the same and history went forward."""

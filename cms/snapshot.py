@@ -39,6 +39,7 @@ class Snapshot:
         timed: those of them with a ``publish_at`` or an ``expire_at``.
         findings: path to what is wrong or odd there; a file with an error is not in ``files``.
         changed: paths whose entry differs from the snapshot this one was advanced from; ``None`` when it was built.
+        advanced_from: the commit of that snapshot.
     """
 
     commit: Commit
@@ -48,6 +49,7 @@ class Snapshot:
     findings: Layers[tuple[Finding, ...]]
     history: History
     changed: frozenset[str] | None = None
+    advanced_from: CommitId | None = None
 
 
 def build_snapshot(
@@ -131,6 +133,7 @@ def advance_snapshot(old: Snapshot, store: Store, commit: CommitId, *, cache: De
         findings=old.findings.changed({**gone, **findings}),
         history=history,
         changed=frozenset(changes.keys() | moved),
+        advanced_from=old.commit.id,
     )
 
 
