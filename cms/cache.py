@@ -22,6 +22,7 @@ from cms import __version__
 from cms.entry import Parsed
 
 FILE_NAME = "entries.sqlite"
+TIMEOUT_SECONDS = 5.0
 READERS = (
     "frontmatter",
     "fences",
@@ -45,6 +46,24 @@ CREATE TABLE IF NOT EXISTS history (
     ref TEXT PRIMARY KEY, commit_id TEXT NOT NULL, checksum INTEGER NOT NULL, value BLOB NOT NULL
 ) WITHOUT ROWID;
 """
+# The tables of another version may have another shape.
+CLEARING = "".join(f"DROP TABLE IF EXISTS {name};" for name in ("about", "parsed", "digests", "history"))
+#: What SQLite reports when the disk or another process is in the way, and the file itself may be sound.
+PASSING = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_AUTH,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_INTERRUPT,
+        sqlite3.SQLITE_PROTOCOL,
+    }
+)
 
 log = structlog.get_logger(__name__)
 
@@ -168,18 +187,18 @@ class DerivedCache:
                 yield self._connection
                 if self._connection.in_transaction:
                     self._connection.commit()
-            except (sqlite3.DatabaseError, msgspec.DecodeError, OSError) as error:
+            except (sqlite3.Error, msgspec.DecodeError, OSError, TypeError, ValueError) as error:
                 self._broken = True
                 log.warning("cache.unusable", path=str(self.path), reason=str(error))
                 self._hang_up()
-                if not isinstance(error, sqlite3.OperationalError | OSError):
+                if _is_damage(error):
                     self._discard()
                 if not given:
                     yield None
 
     def _open(self) -> sqlite3.Connection:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        connection = sqlite3.connect(self.path, timeout=5, check_same_thread=False)
+        connection = sqlite3.connect(self.path, timeout=TIMEOUT_SECONDS, check_same_thread=False)
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
@@ -188,19 +207,16 @@ class DerivedCache:
             if row is None:
                 connection.execute("INSERT INTO about VALUES (?)", (FORMAT,))
             elif row[0] != FORMAT:
-                connection.executescript(
-                    "DELETE FROM parsed; DELETE FROM history; DELETE FROM digests; DELETE FROM about;"
-                )
+                connection.executescript(CLEARING + TABLES)
                 connection.execute("INSERT INTO about VALUES (?)", (FORMAT,))
             connection.commit()
-        except sqlite3.OperationalError:
+        except sqlite3.Error as error:
             connection.close()
-            raise
-        except sqlite3.DatabaseError as error:
-            connection.close()
+            if not _is_damage(error):
+                raise
             log.warning("cache.rebuilt", path=str(self.path), reason=str(error))
             self._discard()
-            connection = sqlite3.connect(self.path, timeout=5, check_same_thread=False)
+            connection = sqlite3.connect(self.path, timeout=TIMEOUT_SECONDS, check_same_thread=False)
             connection.executescript(TABLES)
             connection.execute("INSERT INTO about VALUES (?)", (FORMAT,))
         return connection
@@ -209,6 +225,13 @@ class DerivedCache:
         for suffix in ("", "-wal", "-shm"):
             with contextlib.suppress(OSError):
                 self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+
+
+def _is_damage(error: Exception) -> bool:
+    """Whether *error* means that the file holds something wrong, so that it must go."""
+    if isinstance(error, sqlite3.Error):
+        return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF not in PASSING
+    return isinstance(error, msgspec.DecodeError | TypeError)
 
 
 def _rows(model: str, items: Iterable[tuple[str, Parsed]]) -> Iterator[tuple[str, bytes, int, bytes]]:
