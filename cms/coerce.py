@@ -30,6 +30,8 @@ FALSE_WORDS = frozenset({"false", "no", "off", "n"})
 SLUG_LIMIT = 300
 # Zola and others write the day into the address: path = "2024/02/19/a-title".
 DAY_IN_PATH = re.compile(r"(?:^|/)(\d{4})/(\d{2})/(\d{2})/")
+#: A permalink of Jekyll's that begins in the root of the site without saying so; "pretty" and its like name a pattern.
+PAGE = re.compile(r"[\w.-]+(?:/[\w.-]+)*(?:/|\.html?)")
 DATE_HINT = "write it as 2019-06-27 or 2019-06-27T10:00"
 URL = re.compile(
     r"(?:https?://[^/\s:@]+(?::\d+)?)?/(?!/)(?!:\w)(?:(?!/:\w|[\s\\<>\"\x00-\x1f]).)*|https?://[^/\s:@]+(?::\d+)?"
@@ -351,6 +353,8 @@ def _url(fields: Mapping[str, Any], wrong: Callable[..., None]) -> str | None:
         value = fields.get(name)
         if isinstance(value, str) and URL.fullmatch(value):
             return value
+        if name == "permalink" and isinstance(value, str) and PAGE.fullmatch(value):
+            return f"/{value}"
         if value is not None:
             wrong(name, f"{_short(value)} is not used: it is no URL", "begin with '/' or 'https://'", "warning")
     return None

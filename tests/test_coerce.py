@@ -383,6 +383,12 @@ def test_a_url_that_is_none_is_not_used_and_that_is_said(written: str) -> None:
     assert [found.field for found in parsed.findings] == ["permalink"]
 
 
+@pytest.mark.parametrize("written", ["404.html", "begrep/a_b.html", "team/", "a/b/c/"])
+def test_a_permalink_may_leave_out_the_first_slash(written: str) -> None:
+    parsed = read(f"permalink: {written}")
+    assert (parsed.url, parsed.findings) == (f"/{written}", ())
+
+
 def test_locales_are_the_sites_own() -> None:
     assert read("locale: nn").locale == "nn"
     assert read("locale: en_GB").locale == "en-GB"
