@@ -109,7 +109,9 @@ class FilterReader:
             bare = key.lstrip("_$")
             operator = bare if bare in OPERATORS else None
             if operator is not None and (bare != key or not self._has_field(f"{text}.{key}")):
-                nodes.append(self._condition(text, operator, _texts(inner, f"{name}[{key}]"), f"{name}[{key}]"))
+                values = _texts(inner, f"{name}[{key}]")
+                several = operator == "eq" and len(values) > 1
+                nodes.append(self._condition(text, "in" if several else operator, values, f"{name}[{key}]"))
             elif key.isdigit() or not key:
                 nodes.append(self._condition(text, "in", _texts(value, name), name))
                 break
