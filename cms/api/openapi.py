@@ -3,6 +3,7 @@
 The document depends on the catalog and on nothing else, so the same content gives the same bytes.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -12,7 +13,7 @@ from starlette.responses import Response
 import cms
 from cms.api.assets import SAFE_TYPES
 from cms.api.openapi_entries import component_names, entry_components
-from cms.api.openapi_parameters import CollectionParameters, query_parameter, shared_parameters
+from cms.api.openapi_parameters import CollectionParameters, query_parameter, search_parameters, shared_parameters
 from cms.api.openapi_parts import (
     answers,
     enveloped,
@@ -49,11 +50,14 @@ def openapi_document(ctx: Context) -> Json:
     site = model.settings.site
     names = component_names(model)
     schemas = fixed_schemas() | dict(entry_components(model, names))
-    paths = _site_paths(ctx)
+    parameters = {
+        collection.name: CollectionParameters(ctx.catalog, collection) for collection in model.collections.values()
+    }
+    paths = _site_paths(ctx, [*parameters.values()])
     for collection in model.collections.values():
         name = names[collection.name]
         schemas |= _envelopes(name)
-        paths |= _collection_paths(ctx, collection, name)
+        paths |= _collection_paths(ctx, collection, name, parameters[collection.name])
     hits = [item for name in names.values() for item in (schema_of(f"{name}Entry"), schema_of(f"{name}Part"))]
     schemas["SearchResult"] = enveloped({"type": "array", "items": {"anyOf": hits} if hits else {}}, "ListMeta")
     return {
@@ -92,8 +96,9 @@ def _envelopes(name: str) -> dict[str, Json]:
     }
 
 
-def _collection_paths(ctx: Context, collection: Collection, name: str) -> dict[str, Json]:
-    parameters = CollectionParameters(ctx.catalog, collection)
+def _collection_paths(
+    ctx: Context, collection: Collection, name: str, parameters: CollectionParameters
+) -> dict[str, Json]:
     path = f"{BASE}/entries/{collection.name}"
     first = parameters.entries[0] if parameters.entries else None
     listed = detailed = None
@@ -142,7 +147,7 @@ def _collection_paths(ctx: Context, collection: Collection, name: str) -> dict[s
     }
 
 
-def _site_paths(ctx: Context) -> dict[str, Json]:
+def _site_paths(ctx: Context, collections: Sequence[CollectionParameters]) -> dict[str, Json]:
     def operation(name: str, summary: str, responses: Json, *parameters: Json) -> Json:
         found: Json = {"operationId": name, "summary": summary, "tags": ["site"], "responses": responses}
         return {"get": {**found, "parameters": list(parameters)} if parameters else found}
@@ -178,7 +183,9 @@ def _site_paths(ctx: Context) -> dict[str, Json]:
         f"{BASE}/collections/{{collection}}": operation(
             "getCollection", "One collection and its fields", one, collection
         ),
-        f"{BASE}/search": operation("search", "Full text across collections", _found(), *_search_parameters(ctx)),
+        f"{BASE}/search": operation(
+            "search", "Full text across collections", _found(), *_search_parameters(ctx, collections)
+        ),
         f"{BASE}/assets/{{path}}": operation(
             "getAsset", "An image or another file", answers(file, 400, 404, 503), asset
         ),
@@ -190,43 +197,18 @@ def _found() -> Json:
     return answers(json_answer("One page of hits, best first.", schema_of("SearchResult"), "Link"), 400, 503)
 
 
-def _search_parameters(ctx: Context) -> list[Json]:
+def _search_parameters(ctx: Context, collections: Sequence[CollectionParameters]) -> list[Json]:
     names = list(ctx.catalog.model.collections)
-    words = {
-        "type": "array",
-        "items": {"type": "string", "enum": names} if names else {"type": "string"},
-        "uniqueItems": True,
-    }
-    free = {"type": "array", "items": {"type": "string", "minLength": 1}}
+    words = {"type": "array", "items": {"type": "string", **({"enum": names} if names else {})}}
     shared = ("limit", "page", "offset", "locale", "fallback", "format", "depth", "facetLimit", "highlight")
-    filters: Json = {
-        "name": "filter",
-        "in": "query",
-        "style": "deepObject",
-        "explode": True,
-        "description": "As in lists; a condition leaves out the collections that do not have the field.",
-        "schema": {"type": "object"},
-    }
+    meaning = (
+        'The words: all must be there; `"a phrase"`, `OR`, `NOT` or `-word`, and `title:word` work. Alias: `search`.'
+    )
     return [
-        {
-            **query_parameter(
-                "q",
-                'The words: all must be there; `"a phrase"`, `OR`, `NOT` or `-word`, and `title:word` work. Alias: `search`.',
-                {"type": "string"},
-            ),
-            "required": True,
-        },
+        {**query_parameter("q", meaning, {"type": "string"}), "required": True},
         query_parameter(
             "collection", "Collections to search in; without it in all.", words, example=names[:1] or None, listed=True
         ),
-        query_parameter(
-            "sort", "As in lists, and instead of by relevance; works within one collection.", free, listed=True
-        ),
-        query_parameter("fields", "As in lists; names that at least one of the collections has.", free, listed=True),
-        query_parameter("include", "As in lists.", free, listed=True),
-        query_parameter(
-            "facet", "As in lists; counted over the collections that have such a field.", free, listed=True
-        ),
-        filters,
+        *search_parameters(collections),
         *({"$ref": f"#/components/parameters/{name}"} for name in shared),
     ]

@@ -24,18 +24,31 @@ from cms.schema import Collection
 Json = dict[str, Any]
 EXAMPLE_LENGTH = 80
 LOOKED_AT = 50
+WHEN: Json = {
+    "type": "string",
+    "anyOf": [{"format": "date"}, {"format": "date-time"}, {"pattern": "^[12][0-9]{3}(-(0[1-9]|1[0-2]))?$"}],
+}
 SCALARS: dict[str, Json] = {
     "integer": {"type": "integer", "minimum": -(10**18) + 1, "maximum": 10**18 - 1},
     "number": {"type": "number"},
     "boolean": {"type": "boolean"},
+    "date": WHEN,
+    "date-time": WHEN,
+}
+SEARCHED = {
+    "sort": "As in lists, and instead of by relevance; works within one collection.",
+    "fields": "As in lists; names that at least one of the collections has.",
+    "include": "As in lists, where a collection has the reference.",
+    "facet": "As in lists; counted over the collections that have such a field.",
+    "filter": "As in lists; a condition leaves out the collections that do not have the field.",
 }
 MEANINGS = {
-    "eq": "equal to this value; given several times: to any of them",
-    "gte": "this or more",
-    "lte": "this or less",
-    "contains": "with this text in it, upper and lower case told apart",
-    "all": "with all of these values, separated by commas",
-    "exists": "that have a value, or with `false` have none",
+    "eq": "`{0}` is this value; given several times: one of them.",
+    "gte": "`{0}` is this or more.",
+    "lte": "`{0}` is this or less.",
+    "contains": "`{0}` has this text in it, upper and lower case told apart.",
+    "all": "`{0}` has all of these values.",
+    "exists": "`{0}` has a value, or with `false` has none.",
 }
 FILTER = """The filter, one parameter for each condition; all must hold.
 
@@ -56,7 +69,7 @@ def query_parameter(name: str, description: str, schema: Json, *, example: Any =
 def shared_parameters(locales: Sequence[str]) -> dict[str, Json]:
     """The parameters that are the same for every collection, by the name of their component."""
     known = {"type": "string", "enum": list(locales)}
-    formats = {"type": "array", "items": {"type": "string", "enum": list(FORMATS)}, "uniqueItems": True}
+    formats = {"type": "array", "items": {"type": "string", "enum": list(FORMATS)}}
     about_locale = "Locale of the entries; without one the site's default locale, then whatever there is."
     shared = {
         "search": query_parameter("search", "Words to search for, as in `/search`. Alias: `q`.", {"type": "string"}),
@@ -95,7 +108,7 @@ def shared_parameters(locales: Sequence[str]) -> dict[str, Json]:
         "fallback": query_parameter(
             "fallback",
             "Locales to take where the wanted one is missing, in this order.",
-            {"type": "array", "items": known, "uniqueItems": True},
+            {"type": "array", "items": known},
             example=[locales[-1]],
             listed=True,
         ),
@@ -128,24 +141,20 @@ def operators(kind: str, *, many: bool) -> tuple[str, ...]:
 def filter_parameter(name: str, kind: str, operator: str, example: Any = None) -> Json:
     """``filter[name]`` or ``filter[name][operator]``."""
     spelled = f"filter[{name}]" if operator == "eq" else f"filter[{name}][{operator}]"
-    meaning = (
-        f"Entries whose `{name}` is {MEANINGS[operator]}."
-        if operator != "exists"
-        else f"Entries {MEANINGS[operator]} in `{name}`."
-    )
+    meaning = MEANINGS[operator].format(name)
     if kind.startswith("date"):
         meaning += " A year, a month, a day or a time."
     scalar: Json = {"type": "boolean"} if operator == "exists" else SCALARS.get(kind, {"type": "string"})
     if operator == "all":
         return query_parameter(
             spelled,
-            meaning.replace("is with", "holds"),
+            meaning,
             {"type": "array", "items": scalar, "minItems": 1},
             example=[example] if example is not None else None,
             listed=True,
         )
     schema = {"anyOf": [scalar, {"type": "array", "items": scalar, "minItems": 1}]} if operator == "eq" else scalar
-    return query_parameter(spelled, meaning.replace("is with this", "has this"), schema, example=example)
+    return query_parameter(spelled, meaning, schema, example=example)
 
 
 class CollectionParameters:
@@ -173,6 +182,10 @@ class CollectionParameters:
             self._filter(),
             *self._filters(),
         ]
+
+    def of_search(self) -> dict[str, Json]:
+        """What ``GET /search`` takes of this collection, by name: to be joined with what it takes of the others."""
+        return {item["name"]: item for item in self.of_list() if item.get("name") in SEARCHED}
 
     def of_entry(self) -> list[Json]:
         """What ``GET /entries/{collection}/{slug}`` takes."""
@@ -210,8 +223,8 @@ class CollectionParameters:
         usual = f" Usually by `{','.join(written)}`." if written else ""
         return query_parameter(
             "sort",
-            f"Order of the entries, `-` in front for descending; entries without a value come last.{usual} Alias: `order`.",
-            _words([sign + name for name in names for sign in ("", "-")], most=5),
+            f"Order of the entries by up to 5 fields, `-` in front for descending; entries without a value come last.{usual} Alias: `order`.",
+            _words([sign + name for name in names for sign in ("", "-")]),
             example=written or None,
             listed=True,
         )
@@ -258,9 +271,9 @@ class CollectionParameters:
         offered = [name for name, item in shown_fields(self._collection).items() if item.facet and name in names]
         facet = query_parameter(
             "facet",
-            "Fields whose values to count over everything that fits; a facet's own filter does not narrow its counts."
+            f"Up to {FACETS_MOST} fields whose values to count over everything that fits; a facet's own filter does not narrow its counts."
             + (f" Made for it: {', '.join(f'`{name}`' for name in offered)}." if offered else ""),
-            _words(names, most=FACETS_MOST),
+            _words(names),
             example=offered[:2] or None,
             listed=True,
         )
@@ -276,14 +289,7 @@ class CollectionParameters:
             }
             for path in self._paths
         }
-        return {
-            "name": "filter",
-            "in": "query",
-            "description": FILTER,
-            "style": "deepObject",
-            "explode": True,
-            "schema": {"type": "object", "properties": properties},
-        }
+        return deep_object(FILTER, properties)
 
     def _filters(self) -> list[Json]:
         built: list[Json] = []
@@ -335,6 +341,32 @@ def _shared(name: str) -> Json:
     return {"$ref": f"#/components/parameters/{name}"}
 
 
-def _words(names: Sequence[str], most: int | None = None) -> Json:
-    schema: Json = {"type": "array", "items": {"type": "string", "enum": list(names)}, "uniqueItems": True}
-    return schema if most is None else {**schema, "maxItems": most}
+def _words(names: Sequence[str]) -> Json:
+    return {"type": "array", "items": {"type": "string", "enum": list(names)}}
+
+
+def search_parameters(collections: Sequence[CollectionParameters]) -> list[Json]:
+    """What depends on the fields in ``GET /search``: everything that one of *collections* takes."""
+    found: list[Json] = []
+    for name, description in SEARCHED.items():
+        schemas = [taken[name]["schema"] for taken in (one.of_search() for one in collections) if name in taken]
+        if name == "filter":
+            properties = {key: True for schema in schemas for key in schema["properties"]}
+            found.append(deep_object(description, properties))
+        elif schemas:
+            names = dict.fromkeys(word for schema in schemas for word in schema["items"]["enum"])
+            found.append(query_parameter(name, description, _words([*names]), listed=True))
+    return found
+
+
+def deep_object(description: str, properties: Json) -> Json:
+    """The parameter ``filter``."""
+    schema = {"type": "object", "properties": properties}
+    return {
+        "name": "filter",
+        "in": "query",
+        "description": description,
+        "style": "deepObject",
+        "explode": True,
+        "schema": schema,
+    }

@@ -12,6 +12,7 @@ FOUND = {
     "filter[category][$eq]=food": "apple bread",
     "filters[category][$eq]=food": "apple bread",
     "filter[category]=food&filter[category]=games": "apple bread chess darts",
+    "filter[category][eq]=food&filter[category][eq]=games": "apple bread chess darts",
     "filter[category][]=food&filter[category][]=games": "apple bread chess darts",
     "filter[category][0]=food&filter[category][1]=games": "apple bread chess darts",
     "filter[category][in]=food,games": "apple bread chess darts",
