@@ -130,7 +130,9 @@ def _own(name: str) -> Reader:
         value = entry.parsed.fields.get(name)
         if value is None:
             return ()
-        return value if type(value) is list else (value,)
+        if type(value) is not list:
+            return (value,)
+        return value if None not in value else [part for part in value if part is not None]
 
     return read
 
@@ -141,7 +143,7 @@ def _inside(outer: Reader, name: str) -> Reader:
         for value in outer(entry, lookup):
             inner = value.get(name) if isinstance(value, dict) else None
             if isinstance(inner, list):
-                found += inner
+                found += [part for part in inner if part is not None]
             elif inner is not None:
                 found.append(inner)
         return found
@@ -209,9 +211,17 @@ def _comparable(read: Reader, kind: str) -> Reader:
         return read
 
     def read_moments(entry: Entry, lookup: Lookup) -> Sequence[Any]:
-        return [datetime.fromisoformat(value).timestamp() for value in read(entry, lookup) if isinstance(value, str)]
+        return [moment for value in read(entry, lookup) if (moment := _seconds(value)) is not None]
 
     return read_moments
+
+
+def _seconds(value: object) -> float | None:
+    """A moment as seconds; where a schema allows a moment or something else there may be something else."""
+    try:
+        return datetime.fromisoformat(value).timestamp() if isinstance(value, str) else None
+    except ValueError:
+        return None
 
 
 SCANDINAVIAN = str.maketrans({"æ": "{", "ø": "|", "å": "}", "ä": "{", "ö": "|"})

@@ -183,8 +183,8 @@ class Presenter:
         target = catalog.find_reference(value, item.references, entry.locale)
         if register and isinstance(value, str | int):
             for collection in item.references:
-                slug = str(value).removeprefix(f"{collection}/")
-                catalog.referrers.setdefault((collection, slug), set()).add(entry.path)
+                for slug in {str(value), str(value).removeprefix(f"{collection}/")}:
+                    catalog.referrers.setdefault((collection, slug), set()).add(entry.path)
         if target is None:
             return None
         nested = shape.include.get(name)

@@ -16,7 +16,7 @@ import structlog
 
 from cms.bodies import Bodies, render_body
 from cms.catalog import Catalog, group_documents
-from cms.entry import Entry
+from cms.entry import RESERVED, Entry
 from cms.errors import CMSError, SearchUnavailable
 from cms.model import ContentModel
 from cms.query import FacetValue, Query, count_facets, find_entries
@@ -232,7 +232,9 @@ def search_document(entry: Entry, collection: Collection, text: str) -> SearchDo
     summary = entry.parsed.fields.get("excerpt")
     for item in collection.walk_fields():
         if item.boost and item.name != collection.title_field and not item.references:
-            found = " \n".join(_texts(entry.parsed.fields, item.name.split(".")))
+            head, _, rest = item.name.partition(".")
+            shown = f"{head}_" if head in RESERVED else head
+            found = " \n".join(_texts(entry.parsed.fields, [shown, *filter(None, rest.split("."))]))
             if found:
                 fields[item.name] = (found, item.boost)
     return SearchDocument(
