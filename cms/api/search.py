@@ -12,6 +12,8 @@ from cms.api.state import Context, context
 from cms.entry import Entry
 from cms.params import ListRequest, Pairs, read_search_request, split_place, split_query
 
+OWN_NAMES = {"summary": "excerpt"}
+
 
 def search(request: Request) -> Response:
     """``GET /search?q=``."""
@@ -41,5 +43,7 @@ def _item(ctx: Context, wanted: ListRequest, entry: Entry, score: float, *, mark
     extra: dict[str, Any] = {"score": round(score, 4)}
     if marked:
         snippets = ctx.site.searcher.snippets(ctx.catalog, ctx.site.bodies, entry, wanted.text)
-        extra["highlights"] = [{"field": snippet.field, "html": snippet.html} for snippet in snippets if snippet.marked]
+        # The engine knows the excerpt as the summary, and as a field when its schema gives it a weight.
+        found = {OWN_NAMES.get(snippet.field, snippet.field): snippet.html for snippet in snippets if snippet.marked}
+        extra["highlights"] = [{"field": field, "html": html} for field, html in found.items()]
     return orjson.dumps({**ctx.presenter.entry(entry, wanted.shape), **extra})
