@@ -75,3 +75,10 @@ def test_a_hit_shows_where_its_words_were_found(blog: Client) -> None:
     assert "highlights" not in blog.data("/entries/posts?search=fisk")[0]
     assert "highlights" in blog.data("/entries/posts?search=fisk&highlight=true")[0]
     assert blog.meta("/search?q=fisk&facet=category")["query"] == "fisk"
+
+
+def test_each_field_is_highlighted_once_under_the_name_it_has_in_the_entry(demo: Client) -> None:
+    fields = [item["field"] for item in demo.data("/search?q=feil&collection=posts")[0]["highlights"]]
+    assert sorted(fields) == sorted(set(fields))
+    assert "excerpt" in fields
+    assert "summary" not in fields
