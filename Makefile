@@ -2,9 +2,9 @@
 # make test    set up and run all checks: format, lint, types, tests
 
 PYTHON ?= python3
-HOST ?= 127.0.0.1
-PORT ?= 8000
-WORKERS ?= 1
+HOST = 127.0.0.1
+PORT = 8000
+WORKERS = 1
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready

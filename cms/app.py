@@ -34,6 +34,8 @@ def routes(metrics: Metrics) -> list[Route]:
         Route(f"{BASE}/collections/{{collection}}", about.get_collection),
         Route(f"{BASE}/openapi.json", openapi.get_openapi),
         Route(f"{BASE}/", about.get_site),
+        Route(BASE, about.get_site),
+        Route("/", about.lead_to_site),
         Route("/healthz", health.healthz),
         Route("/readyz", health.readyz),
         Route("/metrics", metrics.endpoint),
@@ -48,7 +50,8 @@ def build_app(site: Site) -> ASGIApp:
         lifespan=_lifespan(site),
         exception_handlers={CMSError: on_error, HTTPException: on_http_error, Exception: on_failure},
     )
-    app.router.redirect_slashes = True
+    # A redirect by Starlette would name the scheme and host that it sees, which are wrong behind a proxy.
+    app.router.redirect_slashes = False
     return Gate(app, site, metrics)
 
 

@@ -27,7 +27,7 @@ class SiteSettings:
 
     Attributes:
         title: the name of the site.
-        url: where its public pages live; relative URLs of entries are joined to it. Empty: URLs stay relative.
+        url: where its public pages live; the URLs of entries are relative to it.
         description: one sentence about it.
         locales: BCP 47 tags of the languages that entries may have; the first is the default unless said otherwise.
         default_locale: the locale of files that name none, and of requests that ask for none.
@@ -49,7 +49,7 @@ class ServerSettings:
     """The ``[server]`` table.
 
     Attributes:
-        cache: folder of derived data, relative to the work tree (or to the Git folder of a bare repository).
+        cache: folder of derived data, relative to a work tree that holds ``cms.toml``; elsewhere a folder inside Git's is used.
         max_age_seconds: how long a cache may keep an answer without asking again.
     """
 

@@ -59,7 +59,7 @@ def urls() -> list[str]:
 
 
 def make_default(name: str) -> str:
-    found = re.search(rf"^{name} \?= (\S+)$", read(ROOT / "Makefile"), re.M)
+    found = re.search(rf"^{name} \??= (\S+)$", read(ROOT / "Makefile"), re.M)
     assert found, name
     return found[1]
 

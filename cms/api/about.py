@@ -4,7 +4,7 @@ from typing import Any
 from urllib.parse import quote
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from cms.api.responses import object_response
 from cms.api.state import BASE, Context, context, no_parameters
@@ -39,6 +39,12 @@ async def get_site(request: Request) -> Response:
         **{f"entries:{name}": f"{BASE}/entries/{quote(name)}" for name in ctx.catalog.shelves},
     }
     return object_response(request, ctx, data, links=links)
+
+
+async def lead_to_site(request: Request) -> Response:
+    """``GET /``: whoever opens the server in a browser is led to the API."""
+    del request
+    return RedirectResponse(f"{BASE}/", 307)
 
 
 async def list_collections(request: Request) -> Response:

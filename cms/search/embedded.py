@@ -280,8 +280,9 @@ class EmbeddedEngine:
             self._latest()
         except SearchUnavailable as problem:
             # Nothing there yet is how every index begins; only what was there and is no good deserves a word.
-            if self._folder.exists() and any(self._folder.iterdir()):
-                _log.info("the search index is begun anew: %s", problem)
+            with contextlib.suppress(OSError):
+                if any(self._folder.iterdir()):
+                    _log.info("the search index is begun anew: %s", problem)
             with contextlib.suppress(SearchUnavailable), self._writing():
                 with contextlib.suppress(SearchUnavailable):
                     self._latest()

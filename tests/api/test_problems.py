@@ -23,7 +23,7 @@ from tests.repo import Repo
 MEMBERS = {"type", "title", "status", "detail", "instance", "code"}
 MISSING = {
     "/nothing": "not-found",
-    "//": "not-found",
+    "//nowhere": "not-found",
     "/entries": "not-found",
     "/entries/nothing": "collection-not-found",
     "/entries/nothing/apple": "collection-not-found",
