@@ -1,7 +1,6 @@
 """Every refusal is a problem of one shape, whatever went wrong and wherever."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -23,7 +22,6 @@ from tests.repo import Repo
 MEMBERS = {"type", "title", "status", "detail", "instance", "code"}
 MISSING = {
     "/nothing": "not-found",
-    "//nowhere": "not-found",
     "/entries": "not-found",
     "/entries/nothing": "collection-not-found",
     "/entries/nothing/apple": "collection-not-found",
@@ -201,7 +199,7 @@ def test_an_empty_repository_is_alive_but_not_ready(serve: Serve, repo: Repo) ->
     assert "cms_degraded" in client.ask("/metrics").text
 
 
-def test_a_broken_settings_file_is_refused_before_anything_is_served(repo: Repo, tmp_path: Path) -> None:
+def test_a_broken_settings_file_is_refused_before_anything_is_served(repo: Repo) -> None:
     repo.commit({"cms.toml": "[site"})
     with pytest.raises(errors.InvalidSettings):
         Client(repo.path)
