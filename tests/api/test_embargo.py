@@ -5,7 +5,6 @@ Every test compares a site that holds a hidden person and a hidden post with the
 
 import time
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -163,7 +162,7 @@ def test_published_at_alone_hides_nothing(serve: Serve, repo: Repo) -> None:
     assert serve().slugs() == ["future"]
 
 
-def test_a_moment_that_cannot_be_read_keeps_its_file_back(serve: Serve, repo: Repo, tmp_path: Path) -> None:
+def test_a_moment_that_cannot_be_read_keeps_its_file_back(serve: Serve, repo: Repo) -> None:
     repo.commit({**MODEL, "posts/a.md": post(), "posts/b.md": post(publish_at="soon")})
     client = serve()
     assert client.slugs() == ["a"]

@@ -1,10 +1,5 @@
 """Validators, caches, encodings, methods and other origins: what HTTP asks of every answer."""
 
-import gzip
-import time
-from pathlib import Path
-
-import brotli
 import pytest
 
 from tests.api.conftest import Serve
@@ -110,14 +105,11 @@ def test_the_encoding_is_the_best_of_those_accepted(blog: Client, accepted: str,
     assert answer.headers["vary"] == "Accept-Encoding"
 
 
-def test_encodings_hold_the_same_bytes(blog: Client) -> None:
-    plain = blog.ask("/openapi.json").content
-    lengths = {
-        name: int(blog.ask("/openapi.json", "HEAD", Accept_Encoding=name).headers["content-length"])
-        for name in ("gzip", "br")
-    }
-    assert lengths["br"] < len(plain) > lengths["gzip"]
-    assert gzip.decompress(gzip.compress(plain)) == brotli.decompress(brotli.compress(plain)) == plain
+@pytest.mark.parametrize("encoding", ["gzip", "br"])
+def test_an_encoded_answer_is_shorter_and_says_its_length(blog: Client, encoding: str) -> None:
+    plain, packed = blog.ask("/openapi.json"), blog.ask("/openapi.json", Accept_Encoding=encoding)
+    assert packed.content == plain.content
+    assert int(packed.headers["content-length"]) < int(plain.headers["content-length"]) == len(plain.content)
 
 
 def test_images_and_small_answers_are_not_compressed(blog: Client) -> None:
@@ -182,8 +174,6 @@ def test_a_commit_that_breaks_the_model_leaves_the_last_good_state(serve: Serve,
     assert client.ask("/readyz").json()["status"] == "degraded"
 
 
-def test_a_slow_clock_makes_no_answer_older(blog: Client, tmp_path: Path) -> None:
-    answer = blog.ask("/healthz")
-    assert answer.headers["cache-control"] == "no-store"
-    assert "no-store" in blog.ask("/metrics").headers["cache-control"]
-    assert time.time() >= blog.site.catalog.valid_from
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
+def test_what_is_true_only_now_is_never_kept(blog: Client, path: str) -> None:
+    assert blog.ask(path).headers["cache-control"] == "no-store"
