@@ -6,6 +6,7 @@ import shutil
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 
@@ -449,6 +450,31 @@ def test_old_catalogs_are_gone_as_soon_as_nobody_reads_them(repo: Repo, opened: 
     finally:
         gc.enable()
     assert [number for number, reference in enumerate(old) if reference() is not None] == []
+
+
+def test_requests_go_on_while_the_branch_moves(repo: Repo, opened: list[Site]) -> None:
+    repo.commit(BASE)
+    site = open_site(repo, opened)
+    wrong: list[BaseException] = []
+    ended = Event()
+
+    def ask() -> None:
+        try:
+            while not ended.is_set():
+                use(site)
+        except BaseException as error:
+            wrong.append(error)
+
+    threads = [Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for number in range(40):
+        repo.commit({f"posts/p{number % 7}.md": post(f"P{number}", tags=f"[t{number % 3}]")})
+        slugs(site)
+    ended.set()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
 
 
 def test_odd_questions_do_not_fill_the_memory(repo: Repo, opened: list[Site]) -> None:

@@ -97,10 +97,10 @@ SLUGS = ("a", "b", "sub", "sub/a", "x", "y", "posts/a", "authors/x", "nowhere")
 PEOPLE = (("Kari", "kari@example.org"), ("Ola", "ola@example.org"))
 
 
-def view(site: Catalog, bodies: Bodies) -> dict[str, Any]:
+def view(site: Catalog, bodies: Bodies) -> dict[Any, Any]:
     """Everything that can be seen of a catalog."""
     show = Presenter(site, bodies)
-    seen: dict[str, Any] = {
+    seen: dict[Any, Any] = {
         "until": site.valid_until,
         "changed": site.changed_at,
         "commit": site.snapshot.commit,
@@ -222,7 +222,8 @@ STEP = st.one_of(
     st.tuples(st.just("undo"), st.sampled_from(PATHS)),
     st.tuples(st.just("merge"), st.tuples(st.sampled_from(PATHS), CONTENT)),
     st.tuples(
-        st.just("schema"), st.sampled_from([POSTS, POSTS + "  extra: {type: string}\n", POSTS.replace("/{locale}/{year}/", "/p/")])
+        st.just("schema"),
+        st.sampled_from([POSTS, POSTS + "  extra: {type: string}\n", POSTS.replace("/{locale}/{year}/", "/p/")]),
     ),
     st.tuples(st.just("wait"), st.integers(1, 10)),
 )
