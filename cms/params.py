@@ -14,7 +14,7 @@ from cms.catalog import EVERY_LOCALE, Catalog, LocaleChain
 from cms.errors import CollectionNotFound, InvalidQuery, helpful
 from cms.filters import FilterReader
 from cms.model import ContentModel
-from cms.present import BODY_FORMATS, DEPTH_LIMIT, FORMATS, PLAIN, Shape, Tree, check_tree, read_tree
+from cms.present import BODY_FORMATS, DEPTH_LIMIT, FORMATS, PLAIN, Shape, check_trees, read_tree
 from cms.query import Facet, Query, read_facet, read_sort
 from cms.schema import Collection
 from cms.settings import find_nearest, nearest
@@ -58,6 +58,7 @@ FACET_LIMIT_DEFAULT, FACET_LIMIT_MOST = 20, 1000
 FACETS_MOST = 10
 QUERY_BYTES_MOST = 8192
 PARAMETERS_MOST = 100
+STEPS_MOST = 8
 OFFSET_MOST = 10_000_000
 NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
 
@@ -379,12 +380,15 @@ def read_shape(
     if default_formats == () and SHAPING.isdisjoint(parameters.single):
         return PLAIN
     names = parameters.words("fields")
+    for parameter in ("fields", "include"):
+        if any(name.count(".") >= STEPS_MOST for name in parameters.words(parameter)):
+            raise InvalidQuery(f"a name in {parameter} has {STEPS_MOST} parts at most", parameter=parameter)
     only = read_tree([name for name in names if not name.startswith("-")])
     without = frozenset(name[1:] for name in names if name.startswith("-"))
     include = read_tree(parameters.words("include"))
-    _check_any(collections, only, model, "fields")
-    _check_any(collections, {name: {} for name in without}, model, "fields")
-    _check_any(collections, include, model, "include")
+    check_trees(only, collections, model.collections, "fields")
+    check_trees({name: {} for name in without}, collections, model.collections, "fields")
+    check_trees(include, collections, model.collections, "include")
     formats = tuple(dict.fromkeys(parameters.words("format")))
     for name in formats:
         if name not in FORMATS:
@@ -407,21 +411,6 @@ def read_shape(
     if _height(include) > DEPTH_LIMIT:
         raise InvalidQuery(f"include follows at most {DEPTH_LIMIT} references in a row", parameter="include")
     return Shape(only=only, without=without, include=include, depth=0 if include else depth, formats=formats)
-
-
-def _check_any(collections: Sequence[Collection], tree: Tree, model: ContentModel, parameter: str) -> None:
-    """Accept each name of *tree* that at least one of the collections accepts."""
-    for name, rest in tree.items():
-        problem: InvalidQuery | None = None
-        for collection in collections:
-            try:
-                check_tree({name: rest}, collection, model.collections, parameter)
-                break
-            except InvalidQuery as error:
-                problem = helpful(problem, error)
-        else:
-            if problem is not None:
-                raise problem
 
 
 def _height(tree: Mapping[str, Any]) -> int:

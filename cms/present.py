@@ -263,18 +263,22 @@ def check_tree(tree: Tree, collection: Collection, collections: Mapping[str, Col
         if rest and item is not None:
             targets = [collections[target] for target in item.references if target in collections]
             if targets:
-                _check_targets(rest, targets, collections, parameter)
+                check_trees(rest, targets, collections, parameter)
             elif item.properties or item.kind not in ("object", "any"):
                 _check_inside(item, rest, parameter)
 
 
-def _check_targets(
-    tree: Tree, targets: Sequence[Collection], collections: Mapping[str, Collection], parameter: str
+def check_trees(
+    tree: Tree, any_of: Sequence[Collection], collections: Mapping[str, Collection], parameter: str
 ) -> None:
-    """A name must be known in one of the collections that a reference may lead to."""
+    """Refuse a name that an entry of none of *any_of* can have.
+
+    Raises:
+        InvalidQuery: names the nearest known one.
+    """
     for name, rest in tree.items():
         problem: InvalidQuery | None = None
-        for target in targets:
+        for target in any_of:
             try:
                 check_tree({name: rest}, target, collections, parameter)
                 break
