@@ -103,6 +103,18 @@ REFUSED: dict[str, tuple[str | None, str | None]] = {
     "/openapi.json?x=1": ("x", None),
     "/assets/images/apple.png?w=100": ("w", None),
 }  # fmt: skip
+ENDLESS = {
+    "fields=" + "related." * 400 + "x",
+    "fields=" + "a." * 4000,
+    "include=" + "a." * 4000,
+    "include=" + "related." * 900,
+    "sort=" + "related." * 400 + "x",
+    "filter[" + "related." * 400 + "x]=y",
+    "filter" + "[related]" * 800 + "=y",
+    "filter" + "[not]" * 1000 + "[slug]=y",
+    "filter" + "[or][0]" * 800 + "[slug]=y",
+    "facet=" + "related." * 400 + "x",
+}
 
 
 def require_problem(answer: httpx2.Response, status: int) -> Any:
@@ -152,6 +164,11 @@ def test_a_wrong_parameter_is_a_problem_that_names_it_and_the_nearest(blog: Clie
     assert (body.get("parameter"), body.get("nearest")) == (parameter, nearest)
     item = {key: value for key, value in (("parameter", parameter), ("nearest", nearest)) if value}
     assert body["errors"] == [{"detail": body["detail"], **item}]
+
+
+@pytest.mark.parametrize("query", sorted(ENDLESS), ids=lambda query: query[:20])
+def test_a_name_without_end_is_refused_before_it_costs_anything(blog: Client, query: str) -> None:
+    require_problem(blog.ask(f"/entries/posts?{query}"), 400)
 
 
 def test_a_wrong_collection_names_the_nearest(blog: Client) -> None:
