@@ -68,10 +68,16 @@ def query_parameter(name: str, description: str, schema: Json, *, example: Any =
 
 def shared_parameters(locales: Sequence[str]) -> dict[str, Json]:
     """The parameters that are the same for every collection, by the name of their component."""
-    known = {"type": "string", "enum": list(locales)}
-    formats = {"type": "array", "items": {"type": "string", "enum": list(FORMATS)}}
-    about_locale = "Locale of the entries; without one the site's default locale, then whatever there is."
-    shared = {
+    filters = {
+        f"filter.{name}.{operator}": filter_parameter(name, kind, operator)
+        for name, kind in META_KINDS.items()
+        for operator in operators(kind, many=False)
+    }
+    return _page_parameters() | _shape_parameters(locales) | filters
+
+
+def _page_parameters() -> dict[str, Json]:
+    return {
         "search": query_parameter("search", "Words to search for, as in `/search`. Alias: `q`.", {"type": "string"}),
         "limit": query_parameter(
             "limit",
@@ -91,10 +97,22 @@ def shared_parameters(locales: Sequence[str]) -> dict[str, Json]:
             "Include every reference, this many steps deep. Has no effect with `include`.",
             {"type": "integer", "minimum": 0, "maximum": DEPTH_LIMIT, "default": 0},
         ),
+        "facetLimit": query_parameter(
+            "facet.limit",
+            "Values of each facet, the most frequent first.",
+            {"type": "integer", "minimum": 1, "maximum": FACET_LIMIT_MOST, "default": FACET_LIMIT_DEFAULT},
+        ),
+    }
+
+
+def _shape_parameters(locales: Sequence[str]) -> dict[str, Json]:
+    known = {"type": "string", "enum": list(locales)}
+    about_locale = "Locale of the entries; without one the site's default locale, then whatever there is."
+    return {
         "format": query_parameter(
             "format",
             f"Formats of the body ({', '.join(BODY_FORMATS)}) and the table of contents. Single entries come with `html`, lists without body.",
-            formats,
+            {"type": "array", "items": {"type": "string", "enum": list(FORMATS)}},
             example=["html", "toc"],
             listed=True,
         ),
@@ -112,21 +130,12 @@ def shared_parameters(locales: Sequence[str]) -> dict[str, Json]:
             example=[locales[-1]],
             listed=True,
         ),
-        "facetLimit": query_parameter(
-            "facet.limit",
-            "Values of each facet, the most frequent first.",
-            {"type": "integer", "minimum": 1, "maximum": FACET_LIMIT_MOST, "default": FACET_LIMIT_DEFAULT},
-        ),
         "highlight": query_parameter(
             "highlight",
             "Whether hits show where the words were found; lists only with `true`, `/search` unless `false`.",
             {"type": "boolean"},
         ),
     }
-    for name, kind in META_KINDS.items():
-        for operator in operators(kind, many=False):
-            shared[f"filter.{name}.{operator}"] = filter_parameter(name, kind, operator)
-    return shared
 
 
 def operators(kind: str, *, many: bool) -> tuple[str, ...]:

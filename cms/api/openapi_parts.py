@@ -51,19 +51,15 @@ def enveloped(data: Json, meta: str) -> Json:
 
 def fixed_schemas() -> dict[str, Json]:
     """The components that do not depend on the site's own schemas."""
-    key = dict.fromkeys(("id", "collection", "slug"), TEXT)
-    view = {
-        "commit": {**TEXT, "description": "The commit that was read."},
-        "view": {**TEXT, "description": "Its branch."},
-    }
-    paging = {
-        "total": {**COUNT, "description": "Entries on all pages."},
-        "limit": COUNT,
-        "page": {"type": "integer", "minimum": 1},
-        "pages": COUNT,
-        "offset": {**COUNT, "description": "Instead of `page` and `pages` when asked for by `offset`."},
-    }
-    facets = {"type": "object", "additionalProperties": {"type": "array", "items": schema_of("FacetValue")}}
+    return (
+        _problems()
+        | _envelope()
+        | _inside_entries()
+        | {"Site": _site(), "Collection": _collection(), "Field": _field()}
+    )
+
+
+def _problems() -> dict[str, Json]:
     code = {**TEXT, "enum": sorted({error.code for error in STATUS} | {code for code, _ in HTTP_CODES.values()})}
     return {
         "Problem": thing(
@@ -83,6 +79,23 @@ def fixed_schemas() -> dict[str, Json]:
             more=True,
         ),
         "ProblemItem": thing({"detail": TEXT, "parameter": TEXT, "nearest": TEXT}, optional=("parameter", "nearest")),
+    }
+
+
+def _envelope() -> dict[str, Json]:
+    view = {
+        "commit": {**TEXT, "description": "The commit that was read."},
+        "view": {**TEXT, "description": "Its branch."},
+    }
+    paging = {
+        "total": {**COUNT, "description": "Entries on all pages."},
+        "limit": COUNT,
+        "page": {"type": "integer", "minimum": 1},
+        "pages": COUNT,
+        "offset": {**COUNT, "description": "Instead of `page` and `pages` when asked for by `offset`."},
+    }
+    facets = {"type": "object", "additionalProperties": {"type": "array", "items": schema_of("FacetValue")}}
+    return {
         "Meta": thing(view, description="What was read."),
         "CollectionsMeta": thing({"total": COUNT, **view}),
         "ListMeta": thing(
@@ -102,6 +115,12 @@ def fixed_schemas() -> dict[str, Json]:
             },
             optional=("label",),
         ),
+    }
+
+
+def _inside_entries() -> dict[str, Json]:
+    key = dict.fromkeys(("id", "collection", "slug"), TEXT)
+    return {
         "Reference": thing(key, description="An entry that is not included."),
         "Translation": {
             "type": "object",
@@ -120,17 +139,18 @@ def fixed_schemas() -> dict[str, Json]:
             **TEXT,
             "description": "Path of a file on this server, below `/api/v1/assets/`, or the URL of one elsewhere.",
         },
-        "Site": thing(
-            {
-                **dict.fromkeys(("title", "description", "url"), TEXT),
-                "locales": {"type": "array", "items": TEXT},
-                **dict.fromkeys(("default_locale", "time_zone", "branch"), TEXT),
-                "collections": {"type": "array", "items": thing({"name": TEXT, "count": COUNT, "url": TEXT})},
-            }
-        ),
-        "Collection": _collection(),
-        "Field": _field(),
     }
+
+
+def _site() -> Json:
+    return thing(
+        {
+            **dict.fromkeys(("title", "description", "url"), TEXT),
+            "locales": {"type": "array", "items": TEXT},
+            **dict.fromkeys(("default_locale", "time_zone", "branch"), TEXT),
+            "collections": {"type": "array", "items": thing({"name": TEXT, "count": COUNT, "url": TEXT})},
+        }
+    )
 
 
 def _collection() -> Json:
