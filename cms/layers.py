@@ -44,6 +44,10 @@ class Layers(Mapping[str, Value]):
         base = self._base
         return len(base) + sum((value is not None) - (key in base) for key, value in self._over.items())
 
+    def weight(self) -> int:
+        """How much is held, without counting: at least as many as there are keys."""
+        return len(self._base) + len(self._over)
+
     def changed(self, changes: Mapping[str, Value | None]) -> "Layers[Value]":
         """A mapping with *changes*; ``None`` removes. What is put into this one afterwards is not in the other."""
         over = {**self._over, **changes}

@@ -30,7 +30,7 @@ BODY_FORMATS = ("html", "markdown", "text")
 FORMATS = (*BODY_FORMATS, "toc")
 DEPTH_LIMIT = 3
 INCLUDED_LIMIT = 1000
-FRAGMENTS_LIMIT = 200_000
+FRAGMENTS_LIMIT = 50_000
 BODY_EXTRAS = ("excerpt", "word_count", "reading_minutes")
 EXTRAS = (*BODY_EXTRAS, "translations", "body", "toc")
 META = (
@@ -93,7 +93,7 @@ class Presenter:
         if found is None:
             # A result of orjson keeps its over-sized buffer: a copy takes a tenth of the memory.
             found = bytes(bytearray(orjson.dumps(self.entry(entry, PLAIN, register=True))))
-            if len(catalog.fragments) >= FRAGMENTS_LIMIT:
+            if catalog.fragments.weight() >= FRAGMENTS_LIMIT:
                 catalog.fragments = Layers({})
             catalog.fragments.put(entry.path, found)
         return found

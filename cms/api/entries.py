@@ -11,7 +11,7 @@ from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from cms.api.pages import Answered, Page, view_of
+from cms.api.pages import Answered, Page, keep_answer, view_of
 from cms.api.responses import json_response, page_response
 from cms.api.search import search_response
 from cms.api.state import BASE, context
@@ -25,8 +25,6 @@ from cms.params import (
     split_query,
 )
 from cms.query import count_facets, find_entries
-
-ANSWERS_MOST = 500
 
 
 async def list_entries(request: Request) -> Response:
@@ -45,9 +43,7 @@ async def list_entries(request: Request) -> Response:
         query = wanted.queries[0]
         entries = find_entries(ctx.catalog, query)
         answered = Answered(wanted, entries, count_facets(ctx.catalog, [query], {}))
-        if len(ctx.catalog.answers) >= ANSWERS_MOST:
-            ctx.catalog.answers.clear()
-        ctx.catalog.answers[name, kept] = answered
+        keep_answer(ctx.catalog, (name, kept), answered)
     wanted, entries, facets = answered
     limit, offset, page = read_place(split_query(place), wanted.queries[0].limit)
     fragments = ctx.catalog.fragments

@@ -20,6 +20,8 @@ from cms.entry import Entry
 from cms.params import ListRequest, split_place
 from cms.query import FacetValue
 
+ANSWERS_MOST = 500
+ANSWERED_ENTRIES_MOST = 2_000_000
 PREFIX = f"{BASE}/entries/".encode()
 PLACE = re.compile(rb"page=([1-9]\d{0,6})|(?:offset|skip)=(\d{1,7})")
 JSON = b"application/json"
@@ -131,6 +133,15 @@ def page_links(path: str, kept: str, page: Page) -> dict[str, str]:
             links["next"] = link(offset + limit)
         links["last"] = link(last)
     return links
+
+
+def keep_answer(catalog: Catalog, key: tuple[str, bytes], answered: Answered) -> None:
+    """Keep what a query found; when there is no room all that was kept is dropped, because it is cheap to find again."""
+    answers = catalog.answers
+    held = sum(len(kept.entries) for kept in answers.values())
+    if len(answers) >= ANSWERS_MOST or held + len(answered.entries) > ANSWERED_ENTRIES_MOST:
+        answers.clear()
+    answers[key] = answered
 
 
 def next_page(scope: Scope, catalog: Catalog) -> tuple[Headers, bytes] | None:
