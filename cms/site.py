@@ -139,9 +139,8 @@ class Site:
             if not self.is_stale(now):
                 return
             commit = self._look()
-            moved = commit != self._seen or now >= self._retry_at
-            self._seen, self._retry_at = commit, math.inf
-            if moved:
+            if commit != self._seen or now >= self._retry_at:
+                retry_at = math.inf
                 try:
                     self._follow(commit, now)
                     self.trouble = None
@@ -149,13 +148,15 @@ class Site:
                     findings = error.facts.get("findings") or (finding_of(error),)
                     self.trouble = Trouble(message=str(error), findings=findings)
                     if isinstance(error, RepositoryProblem):  # an object may be on its way, or be restored
-                        self._retry_at = now + RETRY_SECONDS
+                        retry_at = now + RETRY_SECONDS
                     log.warning("site.not_advanced", ref=self.ref, reason=str(error))
                 except Exception as error:
                     self.trouble = Trouble(
                         message=f"commit {commit[:7]} cannot be read because of a fault of ours: {error!r}"
                     )
                     log.exception("site.not_advanced", ref=self.ref, commit=commit)
+                # Only now: a request that comes meanwhile must wait for the new state, not be answered from the old one.
+                self._seen, self._retry_at = commit, retry_at
             catalog = self._catalog
             if catalog is not None and now >= catalog.valid_until:
                 self._catalog = catalog.advance(catalog.snapshot, now)

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import brotli
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cms.api.metrics import Metrics
@@ -23,6 +23,7 @@ Headers = list[tuple[bytes, bytes]]
 STORED_BYTES = 64 * 1024 * 1024
 STORED_ITEM_BYTES = 2 * 1024 * 1024
 COMPRESSED_FROM_BYTES = 860
+ALIVE = "/healthz"  # answers also while a large change is being read
 CORS: Headers = [(b"access-control-allow-origin", b"*")]
 EXPOSED = b"ETag, Link, Content-Commit, Last-Modified, Retry-After"
 PREFLIGHT: Headers = [
@@ -56,6 +57,8 @@ class Gate:
         self._catalog: Catalog | None = None
         self._stored: dict[tuple[bytes, bytes], Stored] = {}
         self._size = 0
+        # One at a time, in a thread of its own: neither searches nor a queue of requests that wait for it can hold it up.
+        self._refreshing = CapacityLimiter(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -65,8 +68,8 @@ class Gate:
         started = time.perf_counter()
         site = self._site
         now = time.time()
-        if site.is_stale(now):
-            await to_thread.run_sync(site.refresh, now)
+        if scope["path"] != ALIVE and site.is_stale(now):
+            await to_thread.run_sync(site.refresh, now, limiter=self._refreshing)
         method: str = scope["method"]
         if method == "GET" or method == "HEAD":
             key = (scope.get("raw_path") or scope["path"].encode(), scope["query_string"])
