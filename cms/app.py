@@ -60,6 +60,7 @@ def _lifespan(site: Site) -> Callable[[Starlette], AbstractAsyncContextManager[N
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         del app
         if not site.is_empty:
+            site.report()
             try:
                 site.searcher.follow(site.catalog.snapshot)
             except CMSError as error:

@@ -131,7 +131,6 @@ class Site:
             self._catalog = Catalog(self._build(commit, progress), now)
             self._seen = commit
             self.trouble = None
-            self._report(self.catalog.snapshot)
 
     def refresh(self, now: float) -> None:
         """Bring the current catalog up to date. Never raises for what is in the repository: see :attr:`trouble`."""
@@ -179,12 +178,13 @@ class Site:
         elif commit != catalog.snapshot.commit.id:
             self._catalog = catalog.advance(self._next_snapshot(catalog.snapshot, commit), now)
         log.info("site.advanced", ref=self.ref, commit=commit)
-        self._report(self.catalog.snapshot)
+        self.report()
         if self._searcher is not None:
             self._searcher.follow(self.catalog.snapshot)
 
-    def _report(self, snapshot: Snapshot) -> None:
-        """Log the files that cannot be served; of many the first ones and their number."""
+    def report(self) -> None:
+        """Log the files that cannot be served, after an advance only the changed ones; of many the first and their number."""
+        snapshot = self.catalog.snapshot
         paths = snapshot.findings if snapshot.changed is None else snapshot.changed
         wrong = [
             finding
