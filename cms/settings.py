@@ -58,11 +58,24 @@ class ServerSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SearchSettings:
+    """The ``[search]`` table.
+
+    Attributes:
+        synonyms, bestbets: files of the repository, from its root.
+    """
+
+    synonyms: str = "content/search/synonyms.txt"
+    bestbets: str = "content/search/bestbets.yaml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything ``cms.toml`` may say."""
 
     site: SiteSettings = field(default_factory=SiteSettings)
     server: ServerSettings = field(default_factory=ServerSettings)
+    search: SearchSettings = field(default_factory=SearchSettings)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -93,7 +106,7 @@ def read_settings(text: str, *, path: str = SETTINGS_FILE) -> Settings:
 
 
 def _settings(tables: Mapping[str, Any], path: str) -> Settings:
-    known = {"site": SiteSettings, "server": ServerSettings}
+    known = {"site": SiteSettings, "server": ServerSettings, "search": SearchSettings}
     for name in tables:
         if name not in known:
             raise InvalidSettings(f"{path} has an unknown table [{name}]{nearest(name, known)}", path=path, key=name)
@@ -102,8 +115,10 @@ def _settings(tables: Mapping[str, Any], path: str) -> Settings:
         site = replace(site, default_locale=site.locales[0] if site.locales else "en")
     server = _table(ServerSettings, tables.get("server", {}), "server", path)
     _check_site(site, path)
+    search = _table(SearchSettings, tables.get("search", {}), "search", path)
     _check_server(server, path)
-    return Settings(site=site, server=server)
+    _check_search(search, path)
+    return Settings(site=site, server=server, search=search)
 
 
 def _find_line(text: str, key: str) -> int | None:
@@ -159,10 +174,25 @@ def _check_site(site: SiteSettings, path: str) -> None:
         ) from error
 
 
+def _is_inside(path: str) -> bool:
+    """Whether *path* names something in the site: whoever may push ``cms.toml`` may not choose any folder of the machine."""
+    parts = path.replace("\\", "/").split("/")
+    return bool(path.strip()) and not any(part in ("", ".", "..", ".git") for part in parts) and ":" not in parts[0]
+
+
+def _check_search(search: SearchSettings, path: str) -> None:
+    for key in ("synonyms", "bestbets"):
+        file = getattr(search, key)
+        if not _is_inside(file):
+            raise InvalidSettings(
+                f"{path}: search.{key} {file!r} must be a file of the repository, such as 'content/search/{key}.txt'",
+                path=path,
+                key=key,
+            )
+
+
 def _check_server(server: ServerSettings, path: str) -> None:
-    """The folder of derived data stays inside the site: whoever may push ``cms.toml`` may not choose any folder of the machine."""
-    parts = server.cache.replace("\\", "/").split("/")
-    if not server.cache.strip() or any(part in ("", ".", "..", ".git") for part in parts) or ":" in parts[0]:
+    if not _is_inside(server.cache):
         raise InvalidSettings(
             f"{path}: server.cache {server.cache!r} must be a folder inside the site, such as 'search_index'",
             path=path,

@@ -19,7 +19,7 @@ from cms.app import routes
 from cms.cli import app as commands
 from cms.cli.exits import EXIT_CODES, MEANINGS
 from cms.errors import CMSError
-from cms.settings import ServerSettings, SiteSettings
+from cms.settings import SearchSettings, ServerSettings, SiteSettings
 from tests.api.tools import Client, demo_repo
 from tests.repo import Repo
 
@@ -187,9 +187,9 @@ def test_every_route_is_documented(terminal: Terminal) -> None:
         assert f"`{path}`" in text, path
 
 
-@pytest.mark.parametrize("table", [SiteSettings, ServerSettings])
-def test_every_setting_is_documented_with_its_default(table: type[SiteSettings | ServerSettings]) -> None:
-    name = "[site]" if table is SiteSettings else "[server]"
+@pytest.mark.parametrize("table", [SiteSettings, ServerSettings, SearchSettings])
+def test_every_setting_is_documented_with_its_default(table: type[SiteSettings | ServerSettings | SearchSettings]) -> None:
+    name = f"[{table.__name__.removesuffix('Settings').lower()}]"
     for item in fields(table):
         value = getattr(table(), item.name)
         default = orjson.dumps(list(value) if isinstance(value, tuple) else value).decode()

@@ -17,8 +17,10 @@ def test_every_setting_is_read() -> None:
     found = read_settings(
         '[site]\ntitle = "Blog"\nurl = "https://example.org"\ndescription = "Things"\nlocales = ["nb", "en-GB"]\n'
         'default_locale = "en-GB"\ntime_zone = "Europe/Oslo"\nbranch = "live"\n[server]\ncache = ".cache/cms"\nmax_age_seconds = 60\n'
+        '[search]\nsynonyms = "a.txt"\nbestbets = "b.yaml"\n'
     )
     assert (found.site.title, found.site.default_locale, found.zone.key) == ("Blog", "en-GB", "Europe/Oslo")
+    assert (found.search.synonyms, found.search.bestbets) == ("a.txt", "b.yaml")
     assert (found.server.cache, found.server.max_age_seconds, found.site.branch) == (".cache/cms", 60, "live")
 
 
@@ -52,6 +54,11 @@ def test_the_first_locale_is_the_default_one() -> None:
         ('[server]\nmax_age_seconds = "5"\n', 2, "must be a whole number"),
         ("[server]\nmax_age_seconds = true\n", 2, "must be a whole number"),
         ("[server]\nmax_age_seconds = -1\n", 2, "must be 0 or more"),
+        *(
+            (f"[search]\nsynonyms = '{file}'\n", 2, "must be a file of the repository")
+            for file in ("", "/etc/x", "../x")
+        ),
+        ("[search]\nbestbet = 'x'\n", 2, "did you mean 'bestbets'?"),
         *(
             (f"[server]\ncache = '{folder}'\n", 2, "must be a folder inside the site")
             for folder in ("/etc", "../x", "a/../../x", "", ".", ".git", "a/.git/b", "C:\\x", "a\\..\\..\\b", "a//b")
