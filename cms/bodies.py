@@ -92,6 +92,10 @@ class Bodies:
         except msgspec.DecodeError:
             return None
 
+    def holds(self, blob: BlobId) -> bool:
+        """Whether :meth:`get` has the body at hand."""
+        return blob in self._kept
+
     def get(self, blob: BlobId) -> Body:
         """The body of the content file with that id.
 

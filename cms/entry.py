@@ -27,6 +27,8 @@ RESERVED = frozenset(
         "word_count",
         "reading_minutes",
         "comment_count",
+        "score",
+        "highlights",
     }
 )
 DEFINING = frozenset({"slug", "url", "permalink", "locale", "published_at", "excerpt"})

@@ -1,9 +1,10 @@
 """``/entries``: lists and single entries.
 
-The endpoints are ``async`` because they read memory; bodies, where they are not kept, come from Git's object database in well under a
-millisecond. A list with full text goes to a worker thread.
+The endpoints are ``async`` because they read memory. What takes longer goes to a worker thread: bodies that must be rendered first, queries
+over very many entries, full text.
 """
 
+from collections.abc import Sequence
 from urllib.parse import quote, urlencode
 
 import orjson
@@ -14,9 +15,12 @@ from starlette.responses import RedirectResponse, Response
 from cms.api.pages import Answered, Page, keep_answer, view_of
 from cms.api.responses import json_response, page_response
 from cms.api.search import search_response
-from cms.api.state import BASE, context
+from cms.api.state import BASE, Context, context
+from cms.catalog import Catalog
+from cms.entry import Entry
 from cms.errors import EntryNotFound
 from cms.params import (
+    ListRequest,
     find_collection,
     read_detail_request,
     read_list_request,
@@ -24,7 +28,12 @@ from cms.params import (
     split_place,
     split_query,
 )
+from cms.present import Presenter, Shape
 from cms.query import count_facets, find_entries
+from cms.refs import BlobId
+
+# From here on a query that looks at every entry takes long enough for other requests to notice.
+LARGE = 5_000
 
 
 async def list_entries(request: Request) -> Response:
@@ -40,19 +49,32 @@ async def list_entries(request: Request) -> Response:
         wanted = read_list_request(pairs, ctx.catalog, collection)
         if wanted.text:
             return await to_thread.run_sync(search_response, request, ctx, wanted, pairs)
+        if ctx.catalog.shelves[name].count > LARGE:
+            answered = await to_thread.run_sync(_answer, ctx.catalog, wanted)
+        else:
+            answered = _answer(ctx.catalog, wanted)
         query = wanted.queries[0]
-        entries = find_entries(ctx.catalog, query)
-        answered = Answered(wanted, entries, count_facets(ctx.catalog, [query], {}))
-        keep_answer(ctx.catalog, (name, kept), answered)
-    wanted, entries, facets = answered
-    limit, offset, page = read_place(split_query(place), wanted.queries[0].limit)
-    fragments = ctx.catalog.fragments
-    found = entries[offset : offset + limit]
-    if wanted.shape.is_plain:
-        items = [fragments.get(entry.path) or ctx.presenter.fragment(entry) for entry in found]
+        limit, offset, page = query.limit, query.offset, wanted.page
+        if (limit, offset, page) == read_place(split_query(place), limit):
+            keep_answer(ctx.catalog, (name, kept), answered)
     else:
-        items = [ctx.presenter.render(entry, wanted.shape) for entry in found]
-    return page_response(request, ctx, Page(limit, offset, page, len(entries)), kept, items, facets)
+        limit, offset, page = read_place(split_query(place), answered.wanted.queries[0].limit)
+    found = answered.entries[offset : offset + limit]
+    shape = answered.wanted.shape
+    if shape.formats:
+        items = await to_thread.run_sync(_render, ctx.presenter, found, shape)
+    else:
+        items = _render(ctx.presenter, found, shape)
+    return page_response(request, ctx, Page(limit, offset, page, len(answered.entries)), kept, items, answered.facets)
+
+
+def _answer(catalog: Catalog, wanted: ListRequest) -> Answered:
+    query = wanted.queries[0]
+    return Answered(wanted, find_entries(catalog, query), count_facets(catalog, [query], {}))
+
+
+def _render(presenter: Presenter, entries: Sequence[Entry], shape: Shape) -> list[bytes]:
+    return [presenter.render(entry, shape) for entry in entries]
 
 
 async def get_entry(request: Request) -> Response:
@@ -79,7 +101,7 @@ async def get_entry(request: Request) -> Response:
         **{f"translation:{other.locale}": f"{path}?locale={other.locale}" for other in ctx.catalog.translations(entry)},
     }
     body = b'{"data":%b,"meta":%b,"links":%b}' % (
-        ctx.presenter.render(entry, shape),
+        await _detail(ctx, entry, shape),
         orjson.dumps(view_of(ctx.catalog)),
         orjson.dumps(links),
     )
@@ -90,3 +112,10 @@ def _without_slash(request: Request) -> str:
     path = f"{BASE}/entries/{quote(request.path_params['collection'])}/{quote(request.path_params['slug'])}".rstrip("/")
     query = request.scope["query_string"].decode("latin-1")
     return f"{path}?{query}" if query else path
+
+
+async def _detail(ctx: Context, entry: Entry, shape: Shape) -> bytes:
+    """*entry* as JSON; a body that must be rendered first is rendered in a worker thread, others wait for nobody."""
+    if shape.formats and not ctx.site.bodies.holds(BlobId(entry.blob)):
+        return await to_thread.run_sync(ctx.presenter.render, entry, shape)
+    return ctx.presenter.render(entry, shape)

@@ -208,3 +208,11 @@ def test_links_carry_what_was_sent_in_ascii_and_cannot_break_their_header(blog: 
     answer = blog.ask('/entries/posts?limit=1&filter[title][ne]=a>;rel="next"ø')
     assert answer.headers["link"].count('; rel="') == len(answer.json()["links"]) - 1
     assert blog.ask(answer.json()["links"]["next"]).json()["meta"]["page"] == 2
+
+
+@pytest.mark.parametrize("spelling", ["p%61ge=2", "page[]=2"])
+def test_a_page_in_another_spelling_is_the_same_page(demo: Client, spelling: str) -> None:
+    demo.slugs("/entries/cases?limit=3&sort=slug")
+    assert demo.slugs(f"/entries/cases?limit=3&sort=slug&{spelling}") == demo.slugs(
+        "/entries/cases?limit=3&sort=slug&page=2"
+    )
