@@ -18,6 +18,7 @@ from cms.schema import Collection, Field
 from cms.settings import find_nearest, nearest
 
 HOPS_LIMIT = 3
+PARTS_LIMIT = 16  # each is a step on the stack when the path is read
 MEMO_LIMIT = 5000
 
 
@@ -75,6 +76,8 @@ def resolve_path(model: ContentModel, collection: Collection, text: str, *, para
     key = ("path", collection.name, text)
     found: FieldPath | None = model.memo.get(key)
     if found is None:
+        if text.count(".") >= PARTS_LIMIT:
+            raise InvalidQuery(f"{text[:80]!r} has more than {PARTS_LIMIT} parts", parameter=parameter or None)
         found = _resolve(model, collection, text.split("."), text, parameter, 0)
         if len(model.memo) < MEMO_LIMIT:
             model.memo[key] = found

@@ -198,11 +198,11 @@ def _typed(kind: str, text: str, name: str, zone: ZoneInfo) -> Any:
     """*text* as a value of *kind*; a date or a moment becomes the (first, last-excluded) days or seconds of what it names."""
     try:
         if kind == "integer":
-            return int(text) if re.fullmatch(r"[+-]?\d{1,18}", text) else _reject("a whole number")
+            return int(text) if re.fullmatch(r"[+-]?[0-9]{1,18}", text) else _reject("a whole number")
         if kind == "number":
             return (
                 float(text)
-                if re.fullmatch(r"[+-]?\d{1,30}(\.\d{0,30})?([eE][+-]?\d{1,2})?", text)
+                if re.fullmatch(r"[+-]?[0-9]{1,30}(\.[0-9]{0,30})?([eE][+-]?[0-9]{1,2})?", text)
                 else _reject("a number")
             )
         if kind == "boolean":

@@ -52,6 +52,7 @@ LIST_PARAMETERS = (
 DETAIL_PARAMETERS = ("fields", "include", "depth", "format", "locale", "fallback")
 SEARCH_PARAMETERS = (*LIST_PARAMETERS, "collection")
 PLACES = (b"page=", b"offset=", b"skip=")
+PLACE_MARKS = (*PLACES, b"page[", b"offset[", b"skip[", b"%")  # without any of them no page is named
 SHAPING = frozenset({"fields", "include", "depth", "format"})
 LIMIT_DEFAULT, LIMIT_MOST = 20, 100
 FACET_LIMIT_DEFAULT, FACET_LIMIT_MOST = 20, 1000
@@ -281,13 +282,22 @@ def _with_facets(model: ContentModel, queries: Sequence[Query], names: Sequence[
 
 def split_place(raw: bytes) -> tuple[bytes, bytes]:
     """A query string without the parameters that name a page, and these."""
-    if b"page=" not in raw and b"offset=" not in raw and b"skip=" not in raw:
+    if not any(mark in raw for mark in PLACE_MARKS):
         return raw, b""
     place: list[bytes] = []
     kept: list[bytes] = []
     for part in raw.split(b"&"):
-        (place if part.startswith(PLACES) else kept).append(part)
+        (place if _is_place(part) else kept).append(part)
     return b"&".join(kept), b"&".join(place)
+
+
+def _is_place(part: bytes) -> bool:
+    """Whether *part* names a page, also when its name is percent-encoded or has empty brackets."""
+    name = part.partition(b"=")[0]
+    if b"%" not in name and b"[" not in name:
+        return part.startswith(PLACES)
+    matched = NAME.fullmatch(unquote_to_bytes(name).decode("utf-8", "replace"))
+    return matched is not None and ALIASES.get(matched[1], matched[1]) in ("page", "offset")
 
 
 def read_place(pairs: Pairs, limit: int) -> tuple[int, int, int | None]:
@@ -316,7 +326,7 @@ def _number(parameters: Parameters, name: str, default: int, least: int, most: i
     text = parameters.one(name)
     if text is None:
         return default
-    if not re.fullmatch(r"\d{1,9}", text) or not least <= int(text) <= most:
+    if not re.fullmatch(r"[0-9]{1,9}", text) or not least <= int(text) <= most:
         raise InvalidQuery(f"{name}: {text[:40]!r} is not a whole number from {least} to {most}", parameter=name)
     return int(text)
 
