@@ -212,7 +212,6 @@ def test_links_carry_what_was_sent_in_ascii_and_cannot_break_their_header(blog: 
 
 @pytest.mark.parametrize("spelling", ["p%61ge=2", "page[]=2"])
 def test_a_page_in_another_spelling_is_the_same_page(demo: Client, spelling: str) -> None:
-    demo.slugs("/entries/cases?limit=3&sort=slug")
-    assert demo.slugs(f"/entries/cases?limit=3&sort=slug&{spelling}") == demo.slugs(
-        "/entries/cases?limit=3&sort=slug&page=2"
-    )
+    demo.slugs("limit=3&sort=slug", "cases")
+    second = demo.slugs("limit=3&sort=slug&page=2", "cases")
+    assert demo.slugs(f"limit=3&sort=slug&{spelling}", "cases") == second
