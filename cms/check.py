@@ -364,6 +364,8 @@ def find_strays(model: ContentModel, listing: TreeListing) -> Iterator[Finding]:
     prefixes = tuple(folders)
     for file in listing:
         if file.path.startswith(prefixes) and file.path.endswith(CONTENT_SUFFIXES) and model.place(file.path) is None:
+            if any(item.patterns[0].excludes(file.path) for item in model.collections.values()):
+                continue
             near = max((prefix for prefix in prefixes if file.path.startswith(prefix)), key=len)
             patterns = " or ".join(pattern.text for pattern in model.collections[folders[near]].patterns)
             yield Finding(

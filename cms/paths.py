@@ -1,17 +1,21 @@
 """Path patterns: which files belong to a collection, and what their path says of the entry.
 
-A pattern such as ``content/{locale}/**/{date}-{slug}.md`` is written in a schema as ``x-path``; see ``docs/schemas.md``.
+A pattern such as ``content/{locale}/**/{date}-{slug}.md`` is written in a schema as ``x-path``; one that begins with ``!``, such as
+``!content/**/README.md``, leaves files out again. See ``docs/schemas.md``.
 """
 
 import re
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import NamedTuple
 
 from cms.errors import InvalidSchema
 
 TOKEN = re.compile(r"\{(\w*)\}|\*\*/|\*|[^{}*]+|[{}]")
+EXCLUSION = "!"
+GLOB = re.compile(r"\*\*/|/\*\*\Z|\*|[^/*]+|/")
+FOLDERS_LIMIT = 4
 PARTS = {
     "slug": r"(?P<slug>[^/]+)",
     "date": r"(?P<date>\d{4}-\d{1,2}-\d{1,2})",
@@ -32,7 +36,7 @@ class PathMatch(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PathPattern:
-    """One compiled ``x-path``."""
+    """One compiled ``x-path``; ``excluded`` fits the paths that the exclusions beside it leave out."""
 
     text: str
     expression: re.Pattern[str]
@@ -40,10 +44,17 @@ class PathPattern:
     prefix: str
     suffix: str
     is_simple: bool
+    excluded: re.Pattern[str] | None = None
+
+    def excludes(self, path: str) -> bool:
+        """Whether an exclusion names *path*, whatever the pattern itself says of it."""
+        return self.excluded is not None and self.excluded.fullmatch(path) is not None
 
     def match(self, path: str) -> PathMatch | None:
-        """What *path* says, or ``None`` when it is not of this pattern."""
+        """What *path* says, or ``None`` when it is not of this pattern or left out."""
         if not (path.startswith(self.prefix) and path.endswith(self.suffix)):
+            return None
+        if self.excluded is not None and self.excluded.fullmatch(path):
             return None
         if self.is_simple:
             slug = path[len(self.prefix) : -len(self.suffix) or None]
@@ -71,8 +82,42 @@ class PathPattern:
         return PathMatch(slug, locale, day)
 
 
+def compile_patterns(texts: Sequence[str], locales: Collection[str]) -> tuple[PathPattern, ...]:
+    """Compile the patterns of one ``x-path``, in which those that begin with ``!`` leave out what the others find.
+
+    Raises:
+        InvalidSchema: as for :func:`compile_pattern`; an exclusion that can fit no file, or nothing but exclusions.
+    """
+    left_out = [_compile_exclusion(text) for text in texts if text.startswith(EXCLUSION)]
+    excluded = re.compile("|".join(left_out), re.DOTALL) if left_out else None
+    patterns = [compile_pattern(text, locales) for text in texts if not text.startswith(EXCLUSION)]
+    if not patterns:
+        raise InvalidSchema(f"x-path only leaves files out ({texts[0]}): it must hold a {{slug}} too", keyword="x-path")
+    return tuple(replace(pattern, excluded=excluded) for pattern in patterns)
+
+
+def _compile_exclusion(text: str) -> str:
+    """The expression of one exclusion: ``*`` is anything within one part of the path, ``**`` any number of parts."""
+    glob = text.removeprefix(EXCLUSION)
+    if "{" in glob or "}" in glob:
+        raise InvalidSchema(f"x-path {text!r}: an exclusion has no placeholders, only * and **", keyword="x-path")
+    parts = glob.split("/")
+    if parts[-1] == "" and len(parts) > 1:
+        raise InvalidSchema(f"x-path {text!r} fits no file: write a whole folder as {text}**", keyword="x-path")
+    if "\\" in glob or any(part in ("", ".", "..") for part in parts):
+        raise InvalidSchema(f"x-path {text!r} fits no file: write folders as !a/b/*.md", keyword="x-path")
+    if any("**" in part and part != "**" for part in parts) or parts.count("**") > FOLDERS_LIMIT:
+        raise InvalidSchema(
+            f"x-path {text!r}: '**' stands alone between slashes, at most {FOLDERS_LIMIT} times", keyword="x-path"
+        )
+    if glob == "**":
+        return ".+"
+    wild = {"**/": "(?:.*/)?", "/**": "/.+", "*": "[^/]*"}
+    return "".join(wild.get(token[0]) or re.escape(token[0]) for token in GLOB.finditer(glob))
+
+
 def compile_pattern(text: str, locales: Collection[str]) -> PathPattern:
-    """Compile one ``x-path``.
+    """Compile one ``x-path`` that is no exclusion.
 
     Args:
         text: the pattern, relative to the root of the repository, with ``/`` between folders.

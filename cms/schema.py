@@ -19,7 +19,7 @@ import jsonschema_rs
 
 from cms import yamltext
 from cms.errors import InvalidFrontMatter, InvalidSchema
-from cms.paths import PathMatch, PathPattern, compile_pattern
+from cms.paths import PathMatch, PathPattern, compile_patterns
 from cms.settings import nearest
 
 ROOT_KEYWORDS = ("x-path", "x-title", "x-date", "x-sort", "x-url", "x-body", "x-label")
@@ -216,9 +216,7 @@ def _compile(name: str, schema: dict[str, Any], path: str, locales: Sequence[str
         description=schema.get("description") or "",
         label=schema.get("x-label") or {},
         schema=schema,
-        patterns=tuple(
-            compile_pattern(text, locales) for text in ([patterns] if isinstance(patterns, str) else patterns)
-        ),
+        patterns=compile_patterns([patterns] if isinstance(patterns, str) else patterns, locales),
         fields=fields,
         title_field=schema.get("x-title") or ("title" if "title" in fields else None),
         date_field=schema.get("x-date") or next((key for key in ("published_at", "date") if key in fields), None),

@@ -139,6 +139,11 @@ def test_a_file_in_the_folder_of_a_collection_that_fits_no_pattern_is_a_warning(
     assert "content/posts/{slug}.md" in found.hint
 
 
+def test_a_file_that_an_exclusion_leaves_out_is_no_stray(check: Checker) -> None:
+    posts = POSTS.replace("content/posts/{slug}.md", '["content/posts/{slug}.md", "!**/README.md"]')
+    assert check({"schemas/posts.yaml": posts, "content/posts/README.md": "# Om mappen\n"}) == []
+
+
 def test_every_error_of_every_file_is_reported_in_order_of_path_and_line(check: Checker) -> None:
     twice = "---\ntitle: A\ntitle: B\n---\n"
     found = check({"content/posts/b.md": post("number: many", "author: nobody"), "content/posts/a.md": twice})

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cms.errors import InvalidSchema
-from cms.paths import compile_pattern
+from cms.paths import compile_pattern, compile_patterns
 
 LOCALES = ("nb", "nn", "en", "en-GB")
 
@@ -107,6 +107,51 @@ def test_a_wrong_pattern_is_refused(pattern: str, message: str) -> None:
     assert caught.value.facts["keyword"] == "x-path"
 
 
+@pytest.mark.parametrize(
+    ("exclusion", "out", "still_in"),
+    [
+        ("!README.md", ["README.md"], ["x/README.md", "readme.md", "README.mdx"]),
+        ("!.*", [".a.md"], ["a.md", "x/.a.md", ".x/a.md"]),
+        ("!.*/**", [".x/a.md", ".x/y/a.md"], [".a.md", "x/.y/a.md", "x.y/a.md"]),
+        ("!**/.*/**", [".x/a.md", "x/.y/z/a.md"], [".a.md", "x.y/a.md"]),
+        ("!**/README.md", ["README.md", "x/y/README.md"], ["x/aREADME.md", "README.md/a"]),
+        ("!docs/_*.md", ["docs/_a.md", "docs/_.md"], ["docs/x/_a.md", "docs/a_.md"]),
+        ("!docs/**/_*", ["docs/_a.md", "docs/x/y/_a.md"], ["docs/_x/a.md", "_a.md"]),
+        ("!themes/**", ["themes/a.md", "themes/x/y.md"], ["themes.md", "x/themes/a.md"]),
+        ("!**/node_modules/**", ["node_modules/a.md", "x/node_modules/y/a.md"], ["my_node_modules/a.md"]),
+        ("!a+(b).md", ["a+(b).md"], ["aab.md"]),
+        ("!**", ["a.md", "x/line\nbreak.md"], []),
+    ],
+)
+def test_an_exclusion_leaves_files_out_that_a_pattern_beside_it_finds(
+    exclusion: str, out: list[str], still_in: list[str]
+) -> None:
+    pattern, other = compile_patterns(["{slug}.md", exclusion, "**/{slug}"], LOCALES)
+    assert [path for path in (*out, *still_in) if pattern.excludes(path)] == out
+    assert [path for path in (*out, *still_in) if other.match(path) is None] == out
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        (["!a.md"], "only leaves files out"),
+        (["{slug}.md", "!"], "fits no file"),
+        (["{slug}.md", "!/a.md"], "fits no file"),
+        (["{slug}.md", "!../a.md"], "fits no file"),
+        (["{slug}.md", "!a\\b.md"], "fits no file"),
+        (["{slug}.md", "!themes/"], "write a whole folder as !themes/**"),
+        (["{slug}.md", "!{locale}/a.md"], "no placeholders"),
+        (["{slug}.md", "!a**/b.md"], "stands alone"),
+        (["{slug}.md", "!**/a/**/a/**/a/**/a/**"], "at most 4 times"),
+    ],
+)
+def test_a_wrong_exclusion_is_refused(texts: list[str], message: str) -> None:
+    with pytest.raises(InvalidSchema) as caught:
+        compile_patterns(texts, LOCALES)
+    assert message in str(caught.value)
+    assert caught.value.facts["keyword"] == "x-path"
+
+
 def test_without_locales_nothing_is_a_locale() -> None:
     found = compile_pattern("posts/{slug}.md", ()).match("posts/a.nn.md")
     assert found is not None
@@ -133,3 +178,5 @@ def test_two_files_have_the_same_slug_and_locale_only_as_bundle_or_variant(
 def test_no_pattern_crashes_the_reader(text: str) -> None:
     with suppress(InvalidSchema):
         compile_pattern(text, LOCALES).match("posts/a.md")
+    with suppress(InvalidSchema):
+        compile_patterns(["{slug}.md", f"!{text}"], LOCALES)[0].match("posts/a.md")
