@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import cached_property
 from html import escape
 from threading import Lock
 
@@ -19,14 +20,18 @@ KEPT_DIGESTS = 100_000
 SAVED_TOGETHER = 500
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Body:
     """One body in every format that the API offers."""
 
     markdown: str
     html: str
-    text: str
     toc: tuple[Heading, ...]
+
+    @cached_property
+    def text(self) -> str:
+        """Plain text, made from the HTML when it is first asked for."""
+        return plain(self.html)
 
 
 class Digest(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -118,7 +123,7 @@ class Bodies:
 
 
 def _weight(body: Body) -> int:
-    return 2 * (len(body.markdown) + len(body.html) + len(body.text)) + 500
+    return 2 * (len(body.markdown) + 2 * len(body.html)) + 500
 
 
 def read_body(source: bytes) -> str:
@@ -148,5 +153,5 @@ def render_body(source: bytes) -> Body:
     try:
         rendered = render(text)
     except CMSError:
-        return Body(markdown=text, html=f"<pre>{escape(text)}</pre>", text=text, toc=())
-    return Body(markdown=text, html=rendered.html, text=plain(rendered.html), toc=rendered.toc)
+        return Body(markdown=text, html=f"<pre>{escape(text)}</pre>", toc=())
+    return Body(markdown=text, html=rendered.html, toc=rendered.toc)
