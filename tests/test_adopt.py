@@ -194,10 +194,58 @@ def test_plain_folders_with_norwegian_names_get_names_that_fit_a_url() -> None:
     assert read_settings(adoption.settings_toml).site.default_locale == "nb"
 
 
-def test_files_at_the_root_are_pages_and_a_readme_beside_them_is_mentioned() -> None:
-    adoption = adopt_files({"notater.md": NOTE, "plan.md": NOTE, "README.md": NOTE})
+def patterns(adoption: Adoption, collection: str = "pages") -> list[str]:
+    """The path patterns of one schema."""
+    found = yaml.safe_load(adoption.schemas[f"{collection}.yaml"])["x-path"]
+    return [found] if isinstance(found, str) else list(found)
+
+
+def test_files_at_the_root_are_pages_and_those_of_the_project_are_not() -> None:
+    adoption = adopt_files(dict.fromkeys(["plan.md", "README.md", "CHANGELOG.md", ".hidden.md"], NOTE))
+    assert patterns(adoption) == ["{slug}.md", "!.*", "!CHANGELOG.md", "!README.md"]
     assert place(adoption, "plan.md") == ("pages", "plan", None)
-    assert any("README.md" in note for note in adoption.notes)
+    assert not places(adoption, "README.md")
+    assert any("left out" in note and "README.md" in note for note in adoption.notes)
+
+
+@pytest.mark.parametrize(
+    ("config", "content", "left_out", "exclusion"),
+    [
+        ("x.py", "docs/a.md", "docs/node_modules/x/readme.md", "!**/node_modules/**"),
+        ("x.py", "docs/a.md", "docs/.obsidian/x.md", "!**/.*/**"),
+        ("docusaurus.config.js", "docs/a/b.md", "docs/a/_part.md", "!**/_*"),
+        ("docusaurus.config.js", "docs/a/b.md", "docs/_parts/a.md", "!**/_*/**"),
+        ("package.json", "packages/a/usage.md", "packages/a/fixtures/b.md", "!**/fixtures/**"),
+    ],
+)
+def test_what_is_no_content_inside_a_collection_is_left_out_by_a_pattern(
+    config: str, content: str, left_out: str, exclusion: str
+) -> None:
+    adoption = adopt_files({config: "", content: PAGE, left_out: NOTE})
+    (collection,) = adoption.collections
+    assert exclusion in patterns(adoption, collection.name)
+    assert places(adoption, content)
+    assert not places(adoption, left_out)
+
+
+def test_text_among_code_is_content_only_when_there_is_nothing_else() -> None:
+    code = {"Cargo.toml": "", "tests/a.md": NOTE}
+    assert [item.name for item in adopt_files({**code, "docs/b.md": NOTE}).collections] == ["docs"]
+    assert [item.name for item in adopt_files(code).collections] == ["tests"]
+
+
+@pytest.mark.parametrize("name", ["a.mdx", "A.MD", "a.mkd"])
+def test_a_file_may_end_in_other_ways(name: str) -> None:
+    assert place(adopt_files({f"docs/{name}": PAGE}), f"docs/{name}") == ("docs", name.partition(".")[0], None)
+    many = {f"folder-{n}/{name}": PAGE for n in range(40)}
+    assert place(adopt_files(many), f"folder-7/{name}")[0] == "pages"
+
+
+def test_an_odd_name_at_the_root_does_not_break_an_exclusion() -> None:
+    names = ["README.{x}.md", "README.\\.md", "README.*.md", "README.\n.md"]
+    adoption = adopt_files(dict.fromkeys([*names, "!plan/a.md", "b.md"], NOTE))
+    assert not [name for name in names if places(adoption, name)]
+    assert place(adoption, "!plan/a.md") == ("plan", "a", None)
 
 
 def test_many_small_folders_become_one_collection() -> None:
@@ -240,6 +288,11 @@ def test_a_folder_with_nothing_but_a_readme_is_not_content() -> None:
 )
 def test_folders_tell_the_generator_where_no_configuration_does(paths: Sequence[str], generator: str) -> None:
     assert adopt_files(dict.fromkeys(paths, PAGE)).generator == generator
+
+
+def test_a_schema_says_which_kind_of_site_it_was_inferred_from() -> None:
+    eleventy = adopt_files({".eleventy.js": "", "posts/a.md": POST}).schemas["posts.yaml"]
+    assert eleventy.startswith("# Inferred from 1 file of an Eleventy site; change it as you like.\n")
 
 
 @pytest.mark.parametrize(

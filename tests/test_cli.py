@@ -401,6 +401,15 @@ def test_adopting_writes_a_model_that_accepts_what_is_there(run: Run, strangers:
     assert strangers.git("status", "--porcelain") == ""
 
 
+def test_a_repository_without_content_is_not_adopted(run: Run, tmp_path: Path) -> None:
+    repo = Repo.create(tmp_path / "empty", bare=False)
+    repo.commit({"README.md": "# Et prosjekt\n"})
+    result = run("adopt", repo.path)
+    assert result.exit_code == 2
+    assert "there is no content to describe" in result.stderr
+    assert not (repo.path / "cms.toml").exists()
+
+
 def test_adopting_again_overwrites_nothing_unless_forced(run: Run, strangers: Repo) -> None:
     run("adopt", strangers.path)
     (strangers.path / "cms.toml").write_text("# mine\n")

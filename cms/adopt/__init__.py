@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cms.adopt.files import BlockList, write_schema, write_settings
-from cms.adopt.generator import Hints, is_config, read_hints
+from cms.adopt.generator import Hints, is_config, kind_of_site, read_hints
 from cms.adopt.inference import (
     Guess,
     Surroundings,
@@ -35,7 +35,7 @@ from cms.errors import InvalidFrontMatter
 from cms.finding import Finding, finding_of
 from cms.frontmatter import Document, read
 
-__all__ = ["Adoption", "CollectionSummary", "adopt", "is_config", "is_markdown"]
+__all__ = ["Adoption", "CollectionSummary", "adopt", "is_config", "is_markdown", "kind_of_site"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,7 +229,7 @@ def _schema(plan: Plan, parsed: Mapping[str, Document], around: Surroundings, hi
         root["required"] = required
     root["additionalProperties"] = True
     count = len(plan.matches)
-    origin = "" if hints.generator == "plain" else f" of a {hints.generator.capitalize()} site"
+    origin = "" if hints.generator == "plain" else f" of {kind_of_site(hints.generator)}"
     head = [f"Inferred from {count} file{'s' if count != 1 else ''}{origin}; change it as you like."]
     text = write_schema(root, properties, head=head, comments={name: guess.comments for name, guess in guesses.items()})
     strange = [
@@ -269,8 +269,6 @@ def _layout_notes(layout: Layout, default: str) -> list[str]:
         reasons.setdefault(reason, []).append(path)
     for reason, paths in sorted(reasons.items()):
         notes.append(f"left out, because it {reason}: {_list(paths)}")
-    for path, reason in layout.caught.items():
-        notes.append(f"{path} {reason}, but fits a path pattern and is served as an entry")
     for plan in layout.plans:
         keys: dict[tuple[str, str], list[str]] = {}
         for path, found in plan.matches.items():

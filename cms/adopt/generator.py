@@ -6,7 +6,7 @@ Everything here is a hint. A configuration that cannot be read is as good as non
 import re
 import tomllib
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from posixpath import basename, dirname
 from typing import Any
 
@@ -28,6 +28,20 @@ MARKERS = (
     ("config", re.compile(r"config\.(?:toml|ya?ml|json)")),
     ("jekyll", re.compile(r"_config\.ya?ml")),
 )
+MANIFESTS = frozenset(
+    {
+        "package.json",
+        "pyproject.toml",
+        "setup.py",
+        "Cargo.toml",
+        "go.mod",
+        "pom.xml",
+        "build.gradle",
+        "composer.json",
+        "CMakeLists.txt",
+        "Makefile",
+    }
+)
 CONFIG_FOLDERS = frozenset({"", "docs", "website", "site", "web", "www", "config", "config/_default"})
 
 
@@ -39,6 +53,7 @@ class Hints:
         generator: ``jekyll``, ``hugo``, ``docusaurus``, ``zola``, ``eleventy``, ``astro``, ``gatsby``, ``mkdocs``, ``mdbook`` or ``plain``.
         root: folder of the site inside the repository, ending in ``/`` unless it is the root itself.
         locales: language tags that it names, the default first.
+        has_code: there is a program at the root of the repository, with tests and built files perhaps.
     """
 
     generator: str = "plain"
@@ -48,6 +63,15 @@ class Hints:
     url: str = ""
     default_locale: str = ""
     locales: tuple[str, ...] = ()
+    has_code: bool = False
+
+
+def kind_of_site(generator: str) -> str:
+    """What a repository for *generator* is, in words: ``a Jekyll site``, ``plain folders``."""
+    if generator == "plain":
+        return "plain folders"
+    name = {"mkdocs": "MkDocs", "mdbook": "mdBook"}.get(generator, generator.capitalize())
+    return f"{'an' if name[0] in 'AE' else 'a'} {name} site"
 
 
 def is_config(path: str) -> bool:
@@ -62,6 +86,10 @@ def read_hints(configs: Mapping[str, bytes], paths: Collection[str]) -> Hints:
         configs: configuration files (``is_config``) with their bytes.
         paths: every other file of the repository.
     """
+    return replace(_read_generator(configs, paths), has_code=not MANIFESTS.isdisjoint(paths))
+
+
+def _read_generator(configs: Mapping[str, bytes], paths: Collection[str]) -> Hints:
     for generator, marker in MARKERS:
         for path in sorted(configs, key=lambda path: (path.count("/"), path)):
             if dirname(path) in CONFIG_FOLDERS and marker.fullmatch(basename(path)):

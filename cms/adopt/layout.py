@@ -13,10 +13,10 @@ from statistics import median
 
 from cms.adopt.generator import Hints
 from cms.adopt.languages import COMMON, is_locale
-from cms.adopt.leftout import MARKDOWN, find_reason
-from cms.adopt.shapes import INDEXES, Item, dated_day, patterns_of, without_days
+from cms.adopt.leftout import MARKDOWN, Reason, as_pattern, exactly, find_reason
+from cms.adopt.shapes import INDEXES, Item, dated_day, extension_of, patterns_of, without_days
 from cms.adopt.words import humanize
-from cms.paths import PathMatch, PathPattern, compile_pattern
+from cms.paths import PathMatch, PathPattern, compile_pattern, compile_patterns
 
 CONTAINERS = frozenset({"content", "contents", "src", "source", "site", "website", "web", "www", "app", "innhold"})
 MANY_FOLDERS = 24
@@ -47,13 +47,11 @@ class Layout:
         plans: in the order in which their schemas are tried.
         locales: every locale that a folder or a file name stands for, with the number of its files.
         left_out: files that no pattern covers, and why.
-        caught: files that are no content but fit a pattern all the same.
     """
 
     plans: tuple[Plan, ...]
     locales: Mapping[str, int]
     left_out: Mapping[str, str]
-    caught: Mapping[str, str]
 
 
 @dataclass(slots=True)
@@ -76,13 +74,15 @@ def lay_out(paths: Iterable[str], hints: Hints, *, dated: Collection[str], front
         fronted: those that have front matter.
     """
     every = sorted(paths)
-    left_out = {path: reason for path in every if (reason := find_reason(path, hints)) is not None}
+    left_out = _left_out(every, hints)
     content = [path for path in every if path not in left_out]
     left_out |= _loose_files(content, fronted)
     content = [path for path in content if path not in left_out]
     planner = Planner(hints=hints, dated=dated, locales=_suffix_locales(content, hints))
     drafts = _name_apart(planner.plan(content), planner.locales)
-    compiled = {draft.name: [compile_pattern(text, planner.locales) for text in draft.patterns] for draft in drafts}
+    for draft in drafts:
+        draft.patterns += _exclusions(draft, left_out, planner.locales)
+    compiled = {draft.name: compile_patterns(draft.patterns, planner.locales) for draft in drafts}
     order = sorted(drafts, key=lambda draft: f"{draft.name}.yaml")
     matches: dict[str, dict[str, PathMatch]] = {draft.name: {} for draft in order}
     for path in every:
@@ -92,7 +92,7 @@ def lay_out(paths: Iterable[str], hints: Hints, *, dated: Collection[str], front
                 matches[draft.name][path] = found
                 break
         else:
-            left_out.setdefault(path, "fits no pattern")
+            left_out.setdefault(path, Reason("fits no pattern", exactly(path)))
     covered = {path for found in matches.values() for path in found}
     counts = Counter(found.locale for group in matches.values() for found in group.values() if found.locale)
     return Layout(
@@ -102,9 +102,21 @@ def lay_out(paths: Iterable[str], hints: Hints, *, dated: Collection[str], front
             if matches[draft.name]
         ),
         locales={locale: counts[locale] for locale in sorted(planner.locales)},
-        left_out={path: reason for path, reason in sorted(left_out.items()) if path not in covered},
-        caught={path: reason for path, reason in sorted(left_out.items()) if path in covered},
+        left_out={path: reason.text for path, reason in sorted(left_out.items()) if path not in covered},
     )
+
+
+def _left_out(paths: Sequence[str], hints: Hints) -> dict[str, Reason]:
+    found = {path: reason for path in paths if (reason := find_reason(path, hints)) is not None}
+    if len(found) == len(paths):
+        return {path: reason for path, reason in found.items() if reason.is_sure}
+    return found
+
+
+def _exclusions(draft: Draft, left_out: Mapping[str, Reason], locales: Collection[str]) -> list[str]:
+    """The patterns that leave out again what is no content but fits a pattern of *draft*."""
+    patterns = compile_patterns(draft.patterns, locales)
+    return sorted({reason.exclusion for path, reason in left_out.items() if _first(patterns, path) is not None})
 
 
 def slug_of_name(name: str) -> str:
@@ -118,13 +130,13 @@ def _first(patterns: Sequence[PathPattern], path: str) -> PathMatch | None:
     return next((found for pattern in patterns if (found := pattern.match(path)) is not None), None)
 
 
-def _loose_files(paths: Sequence[str], fronted: Collection[str]) -> dict[str, str]:
+def _loose_files(paths: Sequence[str], fronted: Collection[str]) -> dict[str, Reason]:
     """Files without front matter that only stand by: at the root of a site whose entries have it, or a README in a folder of its own."""
     loose = {}
     deep = [path for path in paths if "/" in path]
     if deep and sum(path in fronted for path in deep) >= 0.8 * len(deep):
         loose = {
-            path: "has no front matter and is outside the content"
+            path: Reason("has no front matter and is outside the content", exactly(path))
             for path in paths
             if "/" not in path and path not in fronted
         }
@@ -133,7 +145,7 @@ def _loose_files(paths: Sequence[str], fronted: Collection[str]) -> dict[str, st
         folders.setdefault(path.partition("/")[0], []).append(path)
     for group in folders.values():
         if all(path not in fronted and path.rpartition("/")[2].casefold().startswith("readme.") for path in group):
-            loose |= dict.fromkeys(group, "speaks of the repository")
+            loose |= {path: Reason("speaks of the repository", exactly(path)) for path in group}
     return loose
 
 
@@ -223,9 +235,10 @@ class Planner:
         direct, groups = self._split(items)
         sizes = [len(group) for group in groups.values()]
         if len(groups) > MANY_FOLDERS and median(sizes) <= SMALL_FOLDER:
-            return [*drafts, Draft("pages", "Pages", [f"{prefix}**/{{slug}}.md"], list(items))]
+            patterns = [f"{prefix}**/{{slug}}{ending}" for ending in sorted({extension_of(path) for _, path in items})]
+            return [*drafts, Draft("pages", "Pages", patterns, list(items))]
         for name, group in sorted(groups.items()):
-            below = f"{prefix}{_literal(name)}/"
+            below = f"{prefix}{as_pattern(name)}/"
             if self._is_container(prefix, name, group):
                 drafts += self._container(below, group)
             else:
@@ -249,7 +262,7 @@ class Planner:
         ]
         is_split = bool(split) and _count_dated(direct) >= SPLIT_FROM and len(split) == len(groups)
         if is_split:
-            drafts += [self._draft(seg, f"{prefix}{_literal(seg)}/", groups[seg]) for seg in sorted(split)]
+            drafts += [self._draft(seg, f"{prefix}{as_pattern(seg)}/", groups[seg]) for seg in sorted(split)]
             items = direct
         return [*drafts, self._draft(name, prefix, items, is_shared=is_split)] if items else drafts
 
@@ -313,12 +326,6 @@ class Planner:
             or self.hints.root.startswith(below)
             or (name != "_posts" and any(rel.startswith("_posts/") for rel, _ in items))
         )
-
-
-def _literal(name: str) -> str:
-    """A folder's name inside a pattern, where braces and stars mean something else, and YAML must be able to hold it."""
-    plain = "".join(character if character.isprintable() and character not in "{}*" else "*" for character in name)
-    return re.sub(r"\*+", "*", plain)
 
 
 def _is_index(rel: str) -> bool:

@@ -13,6 +13,12 @@ NUMBER = re.compile(r"\d{1,4}")
 ENOUGH_DATED = 5
 
 
+def extension_of(rel: str) -> str:
+    """The ending of a Markdown file, as it is written."""
+    named = MARKDOWN.fullmatch(rel)
+    return named["extension"] if named else ".md"
+
+
 def dated_day(rel: str) -> date | None:
     """The day that a file's name, or the name of its leaf bundle, begins with."""
     return _day(_key(rel.split("/"))[1])
@@ -57,7 +63,7 @@ def patterns_of(prefix: str, items: Sequence[Item], locales: Collection[str], *,
     else:
         is_flat = all("/" not in rel and _stem(rel, locales) not in INDEXES for rel in rest)
         may_grow = not prefix.rstrip("/").rpartition("/")[2].startswith("_")
-        general = {f"{'' if is_flat and not may_grow else '**/'}{{slug}}{_extension(rel)}" for rel in rest}
+        general = {f"{'' if is_flat and not may_grow else '**/'}{{slug}}{extension_of(rel)}" for rel in rest}
     patterns += sorted(general, key=lambda shape: (-shape.count("/"), not shape.startswith("_"), shape))
     return [prefix + pattern for pattern in dict.fromkeys(patterns)]
 
@@ -65,19 +71,14 @@ def patterns_of(prefix: str, items: Sequence[Item], locales: Collection[str], *,
 def _shared_shape(rel: str) -> str:
     if "/" in rel:
         return f"{{slug}}/{_file_name(rel)}"
-    return f"_{{slug}}{_extension(rel)}" if rel.startswith("_index.") else f"{{slug}}{_extension(rel)}"
-
-
-def _extension(rel: str) -> str:
-    named = MARKDOWN.fullmatch(rel)
-    return named["extension"] if named else ".md"
+    return f"_{{slug}}{extension_of(rel)}" if rel.startswith("_index.") else f"{{slug}}{extension_of(rel)}"
 
 
 def _dated_shape(rel: str, locales: Collection[str]) -> str:
     """A pattern for a file whose path holds a day; empty when it does not."""
     parents, key = _key(rel.split("/"))
     is_bundle = _stem(rel.rpartition("/")[2], locales) in INDEXES and "/" in rel
-    tail = f"/{_file_name(rel)}" if is_bundle else _extension(rel)
+    tail = f"/{_file_name(rel)}" if is_bundle else extension_of(rel)
     if _day(key) is not None:
         separator = DATED.fullmatch(key)
         lead = "*/" * len(parents) if all(NUMBER.fullmatch(part) for part in parents) else "**/"

@@ -8,12 +8,13 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from cms.adopt import Adoption
+from cms.adopt import Adoption, kind_of_site
 from cms.cli.exits import Refused
 from cms.cli.output import counted, finding_text, out, print_json, progress
 from cms.cli.sites import BranchOption, SiteArgument, find_commit, find_repository
 from cms.finding import printable
 from cms.inferred import adopt_commit
+from cms.paths import EXCLUSION
 from cms.refs import short_name
 from cms.settings import SCHEMAS_FOLDER, SETTINGS_FILE
 from cms.store import Store
@@ -51,6 +52,11 @@ def adopt(
     if is_json:
         return print_json(adoption_json(adoption))
     report(out(), adoption)
+    if not adoption.schemas:
+        raise Refused(
+            "there is no content to describe, so nothing was written",
+            hint="commit Markdown files in a folder; cms serve shows them at once, and cms adopt describes them",
+        )
     files = {SETTINGS_FILE: adoption.settings_toml}
     files |= {f"{SCHEMAS_FOLDER}/{file}": text for file, text in adoption.schemas.items()}
     if not write:
@@ -91,10 +97,11 @@ def adoption_json(adoption: Adoption) -> Mapping[str, object]:
 def report(console: Console, adoption: Adoption) -> None:
     """Print what was found, what could not be read and why, and what a person should look at."""
     files = sum(item.count for item in adoption.collections)
-    kind = "Plain folders" if adoption.generator == "plain" else f"A {adoption.generator.capitalize()} site"
+    kind = kind_of_site(adoption.generator)
+    kind = kind[0].upper() + kind[1:]
     console.print(f"{kind}: {counted(files, 'entry', 'entries')} in {counted(len(adoption.collections), 'collection')}")
     for item in adoption.collections:
-        where = " or ".join(item.patterns)
+        where = " or ".join(pattern for pattern in item.patterns if not pattern.startswith(EXCLUSION))
         bad = f", {item.unparsed:,} of them cannot be read" if item.unparsed else ""
         console.print(Text.assemble("  ", (item.name, "bold"), printable(f"  {item.count:,} at {where}{bad}")))
     if adoption.unparsed:
