@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from cms.api import about, assets, entries, health, openapi, search
+from cms.api import about, assets, entries, health, openapi, search, suggest
 from cms.api.gate import Gate
 from cms.api.metrics import Metrics
 from cms.api.problems import on_error, on_failure, on_http_error
@@ -29,6 +29,7 @@ def routes(metrics: Metrics) -> list[Route]:
         Route(f"{BASE}/entries/{{collection}}/{{slug:path}}", entries.get_entry),
         Route(f"{BASE}/entries/{{collection}}", entries.list_entries),
         Route(f"{BASE}/search", search.search),
+        Route(f"{BASE}/suggest", suggest.suggest),
         Route(f"{BASE}/assets/{{path:path}}", assets.get_asset),
         Route(f"{BASE}/collections", about.list_collections),
         Route(f"{BASE}/collections/{{collection}}", about.get_collection),

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from email.utils import formatdate
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from cms.entry import Entry
 from cms.fieldpath import FieldPath, collate, resolve_path
@@ -32,6 +32,13 @@ POSTINGS_LIMIT = 64
 
 
 DATED = re.compile(r"\{(?:year|month|day)\}")
+
+
+class Derived(Protocol):
+    """Something that was worked out from a whole catalog, is kept with it, and can follow it to the next one."""
+
+    def advance(self, removed: Sequence[Entry], added: Sequence[Entry]) -> "Derived":
+        """The same for the next catalog; costs in proportion to what differs."""
 
 
 class Descending:
@@ -154,6 +161,7 @@ class Catalog:
         self.default_chain: LocaleChain = (site.default_locale, *rest, "")
         self.fragments: Layers[bytes] = Layers({})
         self.answers: dict[tuple[str, bytes], Any] = {}
+        self.derived: dict[str, Derived] = {}
         self.referrers: dict[tuple[str, str], set[str]] = {}
 
     def advance(self, snapshot: Snapshot, now: float) -> "Catalog":
@@ -186,6 +194,7 @@ class Catalog:
         for name in new.shelves:
             new._advance_selections(self, name, changed[name].keys(), touched)
         new._advance_fragments(self, paths, removed, added)
+        new.derived = {name: item.advance(removed, added) for name, item in self.derived.copy().items()}
         return new
 
     def _advance_selections(self, old: "Catalog", name: str, slugs: Iterable[str], touched: set[str]) -> None:

@@ -51,10 +51,12 @@ LIST_PARAMETERS = (
 )
 DETAIL_PARAMETERS = ("fields", "include", "depth", "format", "locale", "fallback")
 SEARCH_PARAMETERS = (*LIST_PARAMETERS, "collection")
+SUGGEST_PARAMETERS = ("search", "limit", "collection", "locale", "fallback")
 PLACES = (b"page=", b"offset=", b"skip=")
 PLACE_MARKS = (*PLACES, b"page[", b"offset[", b"skip[", b"%")  # without any of them no page is named
 SHAPING = frozenset({"fields", "include", "depth", "format"})
 LIMIT_DEFAULT, LIMIT_MOST = 20, 100
+SUGGESTIONS_DEFAULT, SUGGESTIONS_MOST = 10, 50
 FACET_LIMIT_DEFAULT, FACET_LIMIT_MOST = 20, 1000
 FACETS_MOST = 10
 QUERY_BYTES_MOST = 8192
@@ -212,11 +214,40 @@ def read_search_request(pairs: Pairs, catalog: Catalog) -> ListRequest:
     text = parameters.one("search")
     if text is None:
         raise InvalidQuery("q is required: the words to search for", parameter="q")
-    names = parameters.words("collection")
-    collections = [find_collection_parameter(catalog.model, name) for name in names] or list(
-        catalog.model.collections.values()
+    return _read(parameters, catalog, _read_collections(parameters, catalog.model), text.strip())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuggestRequest:
+    """What to complete, out of what."""
+
+    text: str
+    collections: tuple[Collection, ...]
+    chain: LocaleChain
+    limit: int
+
+
+def read_suggest_request(pairs: Pairs, catalog: Catalog) -> SuggestRequest:
+    """The parameters of ``GET /suggest``.
+
+    Raises:
+        InvalidQuery: naming the parameter; ``q`` is required.
+    """
+    parameters = read_parameters(pairs, SUGGEST_PARAMETERS)
+    text = parameters.one("search")
+    if text is None:
+        raise InvalidQuery("q is required: what has been typed so far", parameter="q")
+    return SuggestRequest(
+        text=text,
+        collections=tuple(_read_collections(parameters, catalog.model)),
+        chain=read_chain(parameters, catalog),
+        limit=_number(parameters, "limit", SUGGESTIONS_DEFAULT, 1, SUGGESTIONS_MOST),
     )
-    return _read(parameters, catalog, collections, text.strip())
+
+
+def _read_collections(parameters: Parameters, model: ContentModel) -> list[Collection]:
+    names = dict.fromkeys(parameters.words("collection"))
+    return [find_collection_parameter(model, name) for name in names] or list(model.collections.values())
 
 
 def find_collection_parameter(model: ContentModel, name: str) -> Collection:

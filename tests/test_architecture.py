@@ -15,7 +15,7 @@ ORDER = (
     *("yamlhints", "yamltext", "fences", "frontmatter", "paths", "schema", "markdown", "entry", "coerce"),
     *("layers", "objects", "store", "commits", "history", "cache"),
     *("model", "snapshot", "fieldpath", "bodies", "catalog", "filters", "query", "present", "params"),
-    *("search", "searching", "check", "adopt", "inferred", "site", "log"),
+    *("search", "spelling", "wordlist", "suggest", "searching", "check", "adopt", "inferred", "site", "log"),
     *("api", "app", "cli"),
 )
 FENCES = {

@@ -35,6 +35,7 @@ async def get_site(request: Request) -> Response:
         "self": f"{BASE}/",
         "collections": f"{BASE}/collections",
         "search": f"{BASE}/search?q={{words}}",
+        "suggest": f"{BASE}/suggest?q={{typed}}",
         "openapi": f"{BASE}/openapi.json",
         **{f"entries:{name}": f"{BASE}/entries/{quote(name)}" for name in ctx.catalog.shelves},
     }

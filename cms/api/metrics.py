@@ -79,7 +79,7 @@ def route_of(path: str) -> str:
     parts = path.split("/", 5)
     if len(parts) > 3 and parts[1] == "api":
         kind = parts[3] or "site"
-        known = kind in ("site", "collections", "entries", "search", "openapi.json", "assets")
+        known = kind in ("site", "collections", "entries", "search", "suggest", "openapi.json", "assets")
         detail = "/{slug}" if kind == "entries" and len(parts) > 5 else ""
         return f"{kind}{detail}" if known else "other"
     return parts[1] if parts[1] in ("healthz", "readyz", "metrics") else "other"

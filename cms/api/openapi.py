@@ -187,6 +187,7 @@ def _site_paths(ctx: Context, collections: Sequence[CollectionParameters]) -> di
             "search", "Full text across collections", _found(), *_search_parameters(ctx, collections)
         ),
         f"{BASE}/assets/{{path}}": operation(
+        f"{BASE}/suggest": operation("suggest", "Completions while typing", _completed(), *_suggest_parameters(ctx)),
             "getAsset", "An image or another file", answers(file, 400, 404, 503), asset
         ),
         f"{BASE}/openapi.json": operation("getOpenapi", "This document", openapi),
@@ -197,7 +198,22 @@ def _found() -> Json:
     return answers(json_answer("One page of hits, best first.", schema_of("SearchResult"), "Link"), 400, 503)
 
 
-def _search_parameters(ctx: Context, collections: Sequence[CollectionParameters]) -> list[Json]:
+def _completed() -> Json:
+    listed = {"type": "array", "items": schema_of("Suggestion")}
+    return answers(json_answer("Words, facet values and titles.", enveloped(listed, "SuggestMeta")), 400, 503)
+
+
+def _suggest_parameters(ctx: Context) -> list[Json]:
+    limit = {"type": "integer", "minimum": 1, "maximum": SUGGESTIONS_MOST, "default": SUGGESTIONS_DEFAULT}
+    return [
+        {**query_parameter("q", "What has been typed so far.", {"type": "string"}, example="inn"), "required": True},
+        query_parameter("limit", "Completions in all; each kind gets its share.", limit),
+        _collection_parameter(ctx, "Collections to complete from; without it all."),
+        *({"$ref": f"#/components/parameters/{name}"} for name in ("locale", "fallback")),
+    ]
+
+
+def _collection_parameter(ctx: Context, meaning: str) -> Json:
     names = list(ctx.catalog.model.collections)
     words = {"type": "array", "items": {"type": "string", **({"enum": names} if names else {})}}
     shared = ("limit", "page", "offset", "locale", "fallback", "format", "depth", "facetLimit", "highlight")
@@ -206,9 +222,7 @@ def _search_parameters(ctx: Context, collections: Sequence[CollectionParameters]
     )
     return [
         {**query_parameter("q", meaning, {"type": "string"}), "required": True},
-        query_parameter(
-            "collection", "Collections to search in; without it in all.", words, example=names[:1] or None, listed=True
-        ),
+        _collection_parameter(ctx, "Collections to search in; without it in all."),
         *search_parameters(collections),
         *({"$ref": f"#/components/parameters/{name}"} for name in shared),
     ]

@@ -102,6 +102,8 @@ def _envelope() -> dict[str, Json]:
             {**paging, **view, "facets": facets, "query": {**TEXT, "description": "The words searched for."}},
             optional=("page", "pages", "offset", "facets", "query"),
         ),
+        "SuggestMeta": thing({"query": {**TEXT, "description": "What was typed."}, **view}),
+        "Suggestion": _suggestion(),
         "Links": {
             "type": "object",
             "additionalProperties": TEXT,
@@ -116,6 +118,26 @@ def _envelope() -> dict[str, Json]:
             optional=("label",),
         ),
     }
+
+
+def _suggestion() -> Json:
+    entry = {**dict.fromkeys(("id", "slug", "locale"), TEXT), "url": {"type": ["string", "null"]}}
+    facet = {"field": TEXT, "value": {"type": ["string", "integer"]}}
+    return thing(
+        {
+            "text": {**TEXT, "description": "What to put into the box."},
+            "kind": {
+                **TEXT,
+                "enum": ["title", "term", "facet"],
+                "description": "The title of an entry, a word, or a value of `field` in `collection`.",
+            },
+            "count": {**COUNT, "description": "Entries that have the word or the value."},
+            "collection": TEXT,
+            **entry,
+            **facet,
+        },
+        optional=("count", "collection", *entry, *facet),
+    )
 
 
 def _inside_entries() -> dict[str, Json]:

@@ -57,6 +57,9 @@ ASKED = (
     "/search?q=secret",
     "/search?q=Ola",
     "/search?q=fish&facet=tags,author",
+    *(f"/suggest?q={typed}&limit=50" for typed in ("o", "s", "secret", "fish", "ola", "b", "hush", "old", "open f")),
+    "/suggest?q=f&locale=nn",
+    "/suggest?q=f&locale=*",
 )
 
 
@@ -122,7 +125,7 @@ def test_at_its_moment_an_entry_appears_everywhere_and_at_the_other_disappears(r
     assert seen == [(["open"], None, False, 1), (["open", "secret"], "secret", True, 3), (["open"], None, False, 1)]
 
 
-@pytest.mark.parametrize("path", ["/", "/entries/posts", "/entries/posts/open", "/search?q=fish", "/openapi.json"])
+@pytest.mark.parametrize("path", ["/", "/entries/posts", "/entries/posts/open", "/search?q=fish", "/suggest?q=f", "/openapi.json"])
 def test_no_cache_may_outlive_the_next_moment(repo: Repo, path: str) -> None:
     now = datetime.now(UTC)
     client = timed_client(repo, now + timedelta(seconds=100), now + timedelta(days=2))
