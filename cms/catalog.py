@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from cms.entry import Entry
-from cms.fieldpath import FieldPath, collate, resolve_path
+from cms.fieldpath import FieldPath, Lookup, collate, resolve_path
 from cms.history import FileHistory
 from cms.layers import Layers
 from cms.model import ContentModel
@@ -24,7 +24,7 @@ from cms.snapshot import Snapshot
 
 SortSpec = tuple[tuple[str, bool], ...]
 LocaleChain = tuple[str, ...]
-SortKey = Callable[["Catalog", Entry], Any]
+SortKey = Callable[[Lookup, Entry], Any]
 EVERY_LOCALE: LocaleChain = ("*",)
 SELECTIONS_LIMIT = 64
 ORDERS_LIMIT = 32
@@ -338,30 +338,35 @@ class Catalog:
             shelf.selections[chain] = found
         return found
 
-    def order(self, collection: str, chain: LocaleChain, spec: SortSpec) -> list[Entry]:
-        """All entries of a selection in the order *spec*, made once."""
+    def order(
+        self, collection: str, chain: LocaleChain, spec: SortSpec, lookup: Lookup | None = None
+    ) -> list[Entry]:
+        """All entries of a selection in the order *spec*, made once; *lookup* reads in this catalog's place."""
         selection = self.selection(collection, chain)
         found = selection.orders.get(spec)
         if found is None:
-            found = self._sorted(self.shelves[collection].collection, selection.orders[()].entries, spec)
+            everything = selection.orders[()].entries
+            found = self._sorted(self.shelves[collection].collection, everything, spec, lookup)
             _make_room(selection.orders, ORDERS_LIMIT, keep=())
             selection.orders[spec] = found
         return found.entries
 
-    def _sorted(self, collection: Collection, entries: Iterable[Entry], spec: SortSpec) -> Order:
+    def _sorted(
+        self, collection: Collection, entries: Iterable[Entry], spec: SortSpec, lookup: Lookup | None = None
+    ) -> Order:
         key, paths = sort_key(self.model, collection, spec)
-        return Order(sorted(entries, key=partial(key, self)), key, paths)
+        return Order(sorted(entries, key=partial(key, lookup or self)), key, paths)
 
     def posting(
-        self, collection: str, chain: LocaleChain, spec: SortSpec, path: FieldPath
+        self, collection: str, chain: LocaleChain, spec: SortSpec, path: FieldPath, lookup: Lookup | None = None
     ) -> Mapping[Any, list[Entry]]:
         """For each value of *path*, whose values must be scalars, the entries that have it in the order *spec*; made once."""
         selection = self.selection(collection, chain)
         found = selection.postings.get((path.text, spec))
         if found is None:
             lists: dict[Any, list[Entry]] = {}
-            for entry in self.order(collection, chain, spec):
-                values = path.read(entry, self)
+            for entry in self.order(collection, chain, spec, lookup):
+                values = path.read(entry, lookup or self)
                 for value in values if len(values) < 2 else dict.fromkeys(values):
                     lists.setdefault(value, []).append(entry)
             _make_room(selection.postings, POSTINGS_LIMIT)
@@ -414,12 +419,12 @@ def sort_key(model: ContentModel, collection: Collection, spec: SortSpec) -> tup
     parts = [(_sort_value(path), descending) for path, (_, descending) in zip(paths, spec, strict=True)]
     if len(parts) == 1 and not parts[0][1]:
         only = parts[0][0]
-        return lambda catalog, entry: (*_ascending(only(entry, catalog)), entry.slug, entry.locale), paths
+        return lambda lookup, entry: (*_ascending(only(entry, lookup)), entry.slug, entry.locale), paths
 
-    def key(catalog: Catalog, entry: Entry) -> tuple[Any, ...]:
+    def key(lookup: Lookup, entry: Entry) -> tuple[Any, ...]:
         values: list[Any] = []
         for read, descending in parts:
-            value = read(entry, catalog)
+            value = read(entry, lookup)
             values += _descending(value) if descending else _ascending(value)
         return (*values, entry.slug, entry.locale)
 
@@ -448,11 +453,11 @@ def _descending(value: tuple[int, Any] | None) -> tuple[int, Any]:
     return (value[0], -value[1] if value[0] == 0 else Descending(value[1]))
 
 
-def _sort_value(path: FieldPath) -> Callable[[Entry, Catalog], tuple[int, Any] | None]:
+def _sort_value(path: FieldPath) -> Callable[[Entry, Lookup], tuple[int, Any] | None]:
     """(rank of the type, comparable value) of the first value at *path*."""
 
-    def read(entry: Entry, catalog: Catalog) -> tuple[int, Any] | None:
-        values = path.read(entry, catalog)
+    def read(entry: Entry, lookup: Lookup) -> tuple[int, Any] | None:
+        values = path.read(entry, lookup)
         if not values:
             return None
         value = values[0]

@@ -12,7 +12,8 @@
     │   ├── EntryNotFound
     │   └── RefNotFound
     ├── RepositoryProblem              Git cannot be read
-    └── SearchUnavailable              the index is being built or cannot be read
+    ├── SearchUnavailable              the index is being built or cannot be read
+    └── TooBusy                        too many slow requests at once
 
 An error keeps its facts as attributes of ``facts``; surfaces translate the class (to an HTTP status or an exit code) in one
 table each. ``code`` is public: clients branch on it.
@@ -120,3 +121,10 @@ class SearchUnavailable(CMSError):
 
     code = "search-unavailable"
     title = "Search is not available at the moment"
+
+
+class TooBusy(CMSError):
+    """More slow requests at once than can be answered in time. Facts: retry_after_seconds."""
+
+    code = "too-busy"
+    title = "Too much is being asked at once"

@@ -3,6 +3,7 @@
 One query runs against one catalog and reads nothing else, so its answer describes one commit and one moment.
 """
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,13 +13,17 @@ from cms.catalog import Catalog, LocaleChain, SortSpec
 from cms.entry import Entry
 from cms.errors import InvalidQuery
 from cms.fieldpath import FieldPath, resolve_path
-from cms.filters import Condition, Junction, Node, compile_filter
+from cms.filters import Condition, Junction, Node, Predicate, compile_filter
+from cms.history import FileHistory
 from cms.model import ContentModel
 from cms.schema import Collection
 
 BUCKETS: Mapping[str, int] = {"year": 4, "month": 7, "day": 10}
 INDEXED = frozenset({"string", "integer", "boolean", "date"})
 FACETS_LIMIT = 20
+BUDGET_SECONDS = 3.0
+BUDGET_STEPS = 1000
+FAN_OUT = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +71,70 @@ class Result:
     entries: Sequence[Entry]
     total: int
     facets: Mapping[str, Sequence[FacetValue]] = field(default_factory=dict)
+
+
+class Budget:
+    """A catalog, as the readers of paths see it, that refuses when one query has worked for too long.
+
+    A path may lead through three lists of references, from every entry, in each of many conditions: a short text can mean
+    billions of steps.
+    """
+
+    def __init__(self, catalog: Catalog, seconds: float = BUDGET_SECONDS) -> None:
+        """*seconds* of this thread's own time, so that others cannot use it up."""
+        self._catalog = catalog
+        self._until = time.thread_time() + seconds
+        self._steps = 0
+
+    def find_reference(self, value: object, targets: Sequence[str], locale: str) -> Entry | None:
+        """See :meth:`Catalog.find_reference`."""
+        self._steps += 1
+        if self._steps % BUDGET_STEPS == 0:
+            self.check()
+        return self._catalog.find_reference(value, targets, locale)
+
+    def find_history(self, path: str) -> FileHistory | None:
+        """See :meth:`Catalog.find_history`."""
+        return self._catalog.find_history(path)
+
+    def meta(self, name: str, entry: Entry) -> Any:
+        """See :meth:`Catalog.meta`."""
+        return self._catalog.meta(name, entry)
+
+    def check(self) -> None:
+        """Refuse when the time is used up.
+
+        Raises:
+            InvalidQuery: it is.
+        """
+        if time.thread_time() > self._until:
+            raise InvalidQuery(
+                "this takes too long to find; use fewer conditions or facets, or follow fewer references"
+            )
+
+    def fitting(self, predicate: Predicate, entries: Sequence[Entry]) -> list[Entry]:
+        """Those of *entries* for which *predicate* holds."""
+        found: list[Entry] = []
+        for start in range(0, len(entries), BUDGET_STEPS):
+            self.check()
+            found += [entry for entry in entries[start : start + BUDGET_STEPS] if predicate(entry, self)]
+        return found
+
+
+def weigh(catalog: Catalog, query: Query) -> int:
+    """About how many values are read to answer *query* for the first time."""
+    paths = [*_paths_of(query.where), *(facet.path for facet in query.facets)]
+    paths += [resolve_path(catalog.model, query.collection, name) for name, _ in query.sort]
+    each = sum(FAN_OUT ** (path.text.count(".") + 1) if path.depends else 1 for path in paths)
+    return catalog.shelves[query.collection.name].count * max(1, each)
+
+
+def _paths_of(node: Node | None) -> Iterator[FieldPath]:
+    if isinstance(node, Condition):
+        yield node.path
+    elif node is not None:
+        for inner in node.nodes:
+            yield from _paths_of(inner)
 
 
 def read_sort(model: ContentModel, collection: Collection, text: str, parameter: str = "sort") -> SortSpec:
@@ -135,15 +204,15 @@ def run_query(catalog: Catalog, query: Query) -> Result:
 def find_entries(catalog: Catalog, query: Query) -> list[Entry]:
     """Every entry that fits the filter, in the order of the query. The list may be shared: it must not be changed."""
     spec = query.sort or default_sort(catalog.model, query.collection)
-    return _find(catalog, query, query.where, spec)
+    return _find(catalog, query, query.where, spec, Budget(catalog))
 
 
-def _find(catalog: Catalog, query: Query, where: Node | None, spec: SortSpec) -> list[Entry]:
+def _find(catalog: Catalog, query: Query, where: Node | None, spec: SortSpec, budget: Budget) -> list[Entry]:
     name, chain = query.collection.name, query.chain
     indexed: list[tuple[Node, list[Entry]]] = []
     rest: list[Node] = []
     for node in _conjuncts(where):
-        fitting = _indexed(catalog, name, chain, spec, node)
+        fitting = _indexed(catalog, name, chain, spec, node, budget)
         if fitting is None:
             rest.append(node)
         else:
@@ -153,11 +222,11 @@ def _find(catalog: Catalog, query: Query, where: Node | None, spec: SortSpec) ->
         candidates = indexed.pop(smallest)[1]
         rest += [node for node, _ in indexed]
     else:
-        candidates = catalog.order(name, chain, spec)
+        candidates = catalog.order(name, chain, spec, budget)
     predicate = compile_filter(Junction("and", tuple(rest))) if rest else None
     if predicate is None:
         return candidates
-    return [entry for entry in candidates if predicate(entry, catalog)]
+    return budget.fitting(predicate, candidates)
 
 
 def _conjuncts(node: Node | None) -> Iterator[Node]:
@@ -168,7 +237,9 @@ def _conjuncts(node: Node | None) -> Iterator[Node]:
         yield node
 
 
-def _indexed(catalog: Catalog, name: str, chain: LocaleChain, spec: SortSpec, node: Node) -> list[Entry] | None:
+def _indexed(
+    catalog: Catalog, name: str, chain: LocaleChain, spec: SortSpec, node: Node, budget: Budget
+) -> list[Entry] | None:
     """The entries that fit *node*, when it asks for one value of a field with few types of values; else ``None``."""
     if not isinstance(node, Condition) or node.operator not in ("eq", "contains") or node.path.kind not in INDEXED:
         return None
@@ -178,7 +249,7 @@ def _indexed(catalog: Catalog, name: str, chain: LocaleChain, spec: SortSpec, no
         return None
     if node.path.meta and node.path.text not in ("locale", "slug"):
         return None
-    return catalog.posting(name, chain, spec, node.path).get(node.operand, [])
+    return catalog.posting(name, chain, spec, node.path, budget).get(node.operand, [])
 
 
 def count_facets(
@@ -191,20 +262,23 @@ def count_facets(
     """
     counts: dict[str, dict[Any, int]] = {}
     labels: dict[str, Callable[[Any], str | None]] = {}
+    budget = Budget(catalog)
     for query in queries:
         for facet in query.facets:
             total = counts.setdefault(facet.name, {})
             labels.setdefault(facet.name, _labeller(catalog, query, facet))
             where = _without_own(query.where, facet)
             if where is None and query.collection.name not in hits and not facet.bucket and facet.path.kind in INDEXED:
-                for value, fitting in catalog.posting(query.collection.name, query.chain, (), facet.path).items():
+                postings = catalog.posting(query.collection.name, query.chain, (), facet.path, budget)
+                for value, fitting in postings.items():
                     total[value] = total.get(value, 0) + len(fitting)
                 continue
-            entries: Sequence[Entry] = _find(catalog, query, where, ())
+            entries: Sequence[Entry] = _find(catalog, query, where, (), budget)
             found = hits.get(query.collection.name)
             if found is not None:
                 entries = [entry for entry in entries if entry.path in found]
-            _count(catalog, facet, entries, total)
+            budget.check()
+            _count(catalog, facet, entries, total, budget)
     limit = queries[0].facet_limit if queries else 0
     return {
         name: [
@@ -230,11 +304,11 @@ def _without_own(node: Node | None, facet: Facet) -> Node | None:
     return Junction("and", kept) if kept else None
 
 
-def _count(catalog: Catalog, facet: Facet, entries: Sequence[Entry], total: dict[Any, int]) -> None:
+def _count(catalog: Catalog, facet: Facet, entries: Sequence[Entry], total: dict[Any, int], budget: Budget) -> None:
     read = facet.path.read
     cut = BUCKETS.get(facet.bucket, 0)
     for entry in entries:
-        values = read(entry, catalog)
+        values = read(entry, budget)
         if cut:
             values = [_bucket(value, cut, catalog) for value in values]
         for value in values if len(values) < 2 else {repr(value): value for value in values}.values():

@@ -29,10 +29,10 @@ from cms.params import (
     split_query,
 )
 from cms.present import Presenter, Shape
-from cms.query import count_facets, find_entries
+from cms.query import count_facets, find_entries, weigh
 from cms.refs import BlobId
 
-# From here on a query that looks at every entry takes long enough for other requests to notice.
+# From so many values on a query takes long enough for other requests to notice.
 LARGE = 5_000
 
 
@@ -48,9 +48,9 @@ async def list_entries(request: Request) -> Response:
         pairs = split_query(raw)
         wanted = read_list_request(pairs, ctx.catalog, collection)
         if wanted.text:
-            return await to_thread.run_sync(search_response, request, ctx, wanted, pairs)
-        if ctx.catalog.shelves[name].count > LARGE:
-            answered = await to_thread.run_sync(_answer, ctx.catalog, wanted)
+            return await ctx.lanes.searches.run(search_response, request, ctx, wanted, pairs, False)
+        if weigh(ctx.catalog, wanted.queries[0]) > LARGE:
+            answered = await ctx.lanes.queries.run(_answer, ctx.catalog, wanted)
         else:
             answered = _answer(ctx.catalog, wanted)
         query = wanted.queries[0]

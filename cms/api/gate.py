@@ -14,6 +14,7 @@ import brotli
 from anyio import CapacityLimiter, to_thread
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from cms.api.lanes import Lanes
 from cms.api.metrics import Metrics
 from cms.api.pages import next_page
 from cms.catalog import Catalog
@@ -59,6 +60,7 @@ class Gate:
         self._size = 0
         # One at a time, in a thread of its own: neither searches nor a queue of requests that wait for it can hold it up.
         self._refreshing = CapacityLimiter(1)
+        self._lanes = Lanes()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -105,7 +107,7 @@ class Gate:
                 message = {**message, "headers": [*message["headers"], *CORS]}
             await send(message)
 
-        await self._app({**scope, "site": self._site}, receive, open_to_all)
+        await self._app({**scope, "site": self._site, "lanes": self._lanes}, receive, open_to_all)
         return status
 
     async def _ask(self, scope: Scope, receive: Receive, key: tuple[bytes, bytes], catalog: Catalog | None) -> Stored:
@@ -119,7 +121,7 @@ class Gate:
             else:
                 parts.append(message.get("body", b""))
 
-        inner: dict[str, Any] = {**scope, "method": "GET", "site": self._site, "catalog": catalog}
+        inner: dict[str, Any] = {**scope, "method": "GET", "site": self._site, "catalog": catalog, "lanes": self._lanes}
         try:
             await self._app(inner, receive, collect)
         except Exception:

@@ -27,6 +27,7 @@ STATUS: Mapping[type[CMSError], int] = {
     errors.InvalidSettings: 503,
     errors.RepositoryProblem: 503,
     errors.SearchUnavailable: 503,
+    errors.TooBusy: 503,
 }
 HTTP_CODES: Mapping[int, tuple[str, str]] = {
     404: ("not-found", "Not found"),

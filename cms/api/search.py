@@ -1,4 +1,4 @@
-"""``/search``, and lists with ``search=``: full text, in a worker thread because it reads the index."""
+"""``/search``, and lists with ``search=``: full text, in the threads that are for it because it reads the index."""
 
 from typing import Any
 
@@ -15,15 +15,20 @@ from cms.params import ListRequest, Pairs, read_search_request, split_place, spl
 OWN_NAMES = {"summary": "excerpt"}
 
 
-def search(request: Request) -> Response:
+async def search(request: Request) -> Response:
     """``GET /search?q=``."""
     ctx = context(request)
     pairs = split_query(request.scope["query_string"])
-    return search_response(request, ctx, read_search_request(pairs, ctx.catalog), pairs, highlight=True)
+    wanted = read_search_request(pairs, ctx.catalog)
+    return await ctx.lanes.searches.run(search_response, request, ctx, wanted, pairs, True)
 
 
 def search_response(
-    request: Request, ctx: Context, wanted: ListRequest, pairs: Pairs, *, highlight: bool = False
+    request: Request,
+    ctx: Context,
+    wanted: ListRequest,
+    pairs: Pairs,
+    highlight: bool,
 ) -> Response:
     """A page of hits with ``score`` and, unless switched off, ``highlights``."""
     searcher = ctx.site.searcher

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
+from cms.api.lanes import Lanes
 from cms.catalog import Catalog
 from cms.params import read_parameters, split_query
 from cms.present import Presenter
@@ -19,6 +20,7 @@ class Context:
     site: Site
     catalog: Catalog
     presenter: Presenter
+    lanes: Lanes
 
 
 def context(request: Request) -> Context:
@@ -29,7 +31,7 @@ def context(request: Request) -> Context:
     """
     site: Site = request.scope["site"]
     catalog = request.scope.get("catalog") or site.catalog
-    return Context(site, catalog, Presenter(catalog, site.bodies, f"{BASE}/assets/"))
+    return Context(site, catalog, Presenter(catalog, site.bodies, f"{BASE}/assets/"), request.scope["lanes"])
 
 
 def no_parameters(request: Request) -> None:

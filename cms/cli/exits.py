@@ -29,6 +29,7 @@ EXIT_CODES: Mapping[type[CMSError], int] = {
     errors.EntryNotFound: MISSING,
     errors.RefNotFound: MISSING,
     errors.SearchUnavailable: SEARCH,
+    errors.TooBusy: UNEXPECTED,
 }
 MEANINGS: Mapping[int, str] = {
     FINE: "fine",

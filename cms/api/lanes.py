@@ -1,0 +1,51 @@
+"""Lanes: a few threads for each kind of slow work, and a short queue before them.
+
+Python runs one thread at a time, so many slow requests at once would keep the event loop, and with it every quick request, waiting. What
+finds the queue full is refused at once: it would have been given up before its turn came.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar, TypeVarTuple
+
+from anyio import CapacityLimiter, to_thread
+
+from cms.errors import TooBusy
+
+Arguments = TypeVarTuple("Arguments")
+Result = TypeVar("Result")
+THREADS = 2
+WAITING_MOST = 50
+RETRY_SECONDS = 2
+
+
+class Lane:
+    """Work of one kind, done by few threads."""
+
+    def __init__(self, threads: int = THREADS, waiting_most: int = WAITING_MOST) -> None:
+        self._threads = CapacityLimiter(threads)
+        self._waiting_most = waiting_most
+        self._waiting = 0
+
+    async def run(self, function: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:
+        """The result of *function*, called in a thread.
+
+        Raises:
+            TooBusy: too many wait already.
+        """
+        if self._waiting >= self._waiting_most + int(self._threads.total_tokens):
+            raise TooBusy(
+                "too much of this kind is being asked at once; try again in a moment", retry_after_seconds=RETRY_SECONDS
+            )
+        self._waiting += 1
+        try:
+            return await to_thread.run_sync(function, *arguments, limiter=self._threads)
+        finally:
+            self._waiting -= 1
+
+
+class Lanes:
+    """The lanes of one server process: full text, and queries over many entries."""
+
+    def __init__(self) -> None:
+        self.searches = Lane()
+        self.queries = Lane()
