@@ -28,6 +28,7 @@ from cms.api.openapi_parts import (
 from cms.api.pages import view_of
 from cms.api.responses import json_response
 from cms.api.state import BASE, Context, context, no_parameters
+from cms.params import SUGGESTIONS_DEFAULT, SUGGESTIONS_MOST
 from cms.schema import Collection
 
 Json = dict[str, Any]
@@ -186,8 +187,8 @@ def _site_paths(ctx: Context, collections: Sequence[CollectionParameters]) -> di
         f"{BASE}/search": operation(
             "search", "Full text across collections", _found(), *_search_parameters(ctx, collections)
         ),
-        f"{BASE}/assets/{{path}}": operation(
         f"{BASE}/suggest": operation("suggest", "Completions while typing", _completed(), *_suggest_parameters(ctx)),
+        f"{BASE}/assets/{{path}}": operation(
             "getAsset", "An image or another file", answers(file, 400, 404, 503), asset
         ),
         f"{BASE}/openapi.json": operation("getOpenapi", "This document", openapi),
@@ -216,6 +217,10 @@ def _suggest_parameters(ctx: Context) -> list[Json]:
 def _collection_parameter(ctx: Context, meaning: str) -> Json:
     names = list(ctx.catalog.model.collections)
     words = {"type": "array", "items": {"type": "string", **({"enum": names} if names else {})}}
+    return query_parameter("collection", meaning, words, example=names[:1] or None, listed=True)
+
+
+def _search_parameters(ctx: Context, collections: Sequence[CollectionParameters]) -> list[Json]:
     shared = ("limit", "page", "offset", "locale", "fallback", "format", "depth", "facetLimit", "highlight")
     meaning = (
         'The words: all must be there; `"a phrase"`, `OR`, `NOT` or `-word`, and `title:word` work. Alias: `search`.'
