@@ -51,7 +51,9 @@ class Searcher:
         self._store = store
         self._bodies = bodies
         self._model = model
-        self._engine: Engine = open_engine(folder, fingerprint=search_fingerprint(model))
+        self._engine: Engine = open_engine(
+            folder, fingerprint=search_fingerprint(model), engine=model.settings.search.engine
+        )
         self._lock = Lock()
         self._worker: Thread | None = None
         self._complete_at: CommitId | None = None

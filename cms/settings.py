@@ -4,6 +4,7 @@ The environment is read here and nowhere else. Every setting has a default, so t
 """
 
 import difflib
+import importlib.util
 import os
 import re
 import tomllib
@@ -17,6 +18,7 @@ from cms.errors import InvalidSettings
 
 SETTINGS_FILE = "cms.toml"
 SCHEMAS_FOLDER = "schemas"
+SEARCH_ENGINES = ("whoosh", "tantivy")  # each is also the name of the package it needs
 T = TypeVar("T")
 LOCALE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
 
@@ -62,9 +64,11 @@ class SearchSettings:
     """The ``[search]`` table.
 
     Attributes:
+        engine: what full-text search is done with: ``whoosh``, or ``tantivy`` where its package is installed.
         synonyms, bestbets: files of the repository, from its root.
     """
 
+    engine: str = "whoosh"
     synonyms: str = "content/search/synonyms.txt"
     bestbets: str = "content/search/bestbets.yaml"
 
@@ -118,6 +122,7 @@ def _settings(tables: Mapping[str, Any], path: str) -> Settings:
     search = _table(SearchSettings, tables.get("search", {}), "search", path)
     _check_server(server, path)
     _check_search(search, path)
+    _check_engine(search.engine, path)
     return Settings(site=site, server=server, search=search)
 
 
@@ -200,6 +205,22 @@ def _check_server(server: ServerSettings, path: str) -> None:
         )
     if server.max_age_seconds < 0:
         raise InvalidSettings(f"{path}: server.max_age_seconds must be 0 or more", path=path, key="max_age_seconds")
+
+
+def _check_engine(engine: str, path: str) -> None:
+    if engine not in SEARCH_ENGINES:
+        raise InvalidSettings(
+            f"{path}: search.engine {engine!r} is not one of {list(SEARCH_ENGINES)}{nearest(engine, SEARCH_ENGINES)}",
+            path=path,
+            key="engine",
+        )
+    if importlib.util.find_spec(engine) is None:
+        raise InvalidSettings(
+            f"{path}: search.engine {engine!r} needs a package that is not installed here; install it with "
+            f"'pip install branchpress[{engine}]', or leave search.engine out",
+            path=path,
+            key="engine",
+        )
 
 
 def _kind(value: object) -> str:

@@ -1,6 +1,8 @@
 """The shape of the house: who may import whom, which libraries stay behind which door, and how tall anything may grow."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +23,7 @@ ORDER = (
 FENCES = {
     "pygit2": {"store"},
     "whoosh": {"search/whoosh"},
+    "tantivy": {"search/tantivy"},
     "Stemmer": {"search/analysis"},
     "starlette": {"api", "app"},
     "uvicorn": {"cli/serve"},
@@ -70,6 +73,12 @@ def test_libraries_stay_behind_their_door(path: Path) -> None:
         used = any(part == library or part.startswith(f"{library}.") for part in imports_of(path))
         at_home = any(name == home or name.startswith(f"{home}/") for home in homes)
         assert not used or at_home, f"{name} imports {library}"
+
+
+def test_an_engine_that_was_not_chosen_is_not_loaded() -> None:
+    code = "import sys, cms.app, cms.cli; print([name for name in sys.modules if 'tantivy' in name])"
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)

@@ -1,5 +1,6 @@
 """``cms.toml`` and the environment."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,15 @@ def test_every_setting_is_read() -> None:
     assert (found.site.title, found.site.default_locale, found.zone.key) == ("Blog", "en-GB", "Europe/Oslo")
     assert (found.search.synonyms, found.search.bestbets) == ("a.txt", "b.yaml")
     assert (found.server.cache, found.server.max_age_seconds, found.site.branch) == (".cache/cms", 60, "live")
+
+
+def test_another_search_engine_needs_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tantivy", None)
+    with pytest.raises(InvalidSettings, match=r"pip install branchpress\[tantivy\]") as caught:
+        read_settings('[search]\nengine = "tantivy"\n')
+    assert caught.value.facts["line"] == 2
+    with pytest.raises(InvalidSettings, match="did you mean 'whoosh'"):
+        read_settings('[search]\nengine = "woosh"\n')
 
 
 def test_the_first_locale_is_the_default_one() -> None:

@@ -5,7 +5,7 @@ permission: the caller names the ids that may be found (``allowed``), and filter
 catalog's. A document is keyed by its blob, so that a publication needs no indexing and equal ids mean equal content.
 """
 
-from cms.search.embedded import EmbeddedEngine, open_engine
 from cms.search.engine import Engine, Hit, Match, SearchDocument, Snippet
+from cms.search.registry import open_engine
 
-__all__ = ["EmbeddedEngine", "Engine", "Hit", "Match", "SearchDocument", "Snippet", "open_engine"]
+__all__ = ["Engine", "Hit", "Match", "SearchDocument", "Snippet", "open_engine"]

@@ -1,0 +1,247 @@
+"""From what a reader typed to a query of tantivy: the same documents as ``ranking`` finds, in much the same order.
+
+Every language of the index is asked for on its own. Tantivy's BM25 gives each word the rarity of that very word; where we
+look for several forms of one word, all of them get the rarity of the word (``_Found``), so that a strange
+compound does not come before the word itself.
+"""
+
+import itertools
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import tantivy
+
+from cms.search import ranking
+from cms.search.analysis import Language, has_nordic_letter
+from cms.search.engine import Match
+from cms.search.querytext import All, Either, Node, Not, Words
+from cms.search.ranking import EXACT, EXTRA, FOLD, TEXT_FIELDS, TITLE
+from cms.search.tantivy import index
+from cms.search.tantivy.index import Snapshot, term_of
+
+_SHOULD, _MUST, _MUST_NOT = tantivy.Occur.Should, tantivy.Occur.Must, tantivy.Occur.MustNot
+Query = tantivy.Query
+
+
+def compile_query(
+    node: Node, snapshot: Snapshot, *, preferred: Language | None, match: Match, check_time: Callable[[], None]
+) -> Query | None:
+    """The query, or ``None`` when nothing fits. ``check_time`` is called often and may raise."""
+    found = []
+    for language, count in snapshot.languages.items():
+        compiler = _Compiler(snapshot=snapshot, language=language, count=count, match=match, check_time=check_time)
+        query = compiler.compile(node)
+        if query is not None:
+            found.append(query if preferred in (None, language) else Query.boost_query(query, ranking._OTHER_LANGUAGE))
+    return _any(found)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """Documents with a word: a query that scores without rarity, and how many they are, about."""
+
+    query: Query | None = None
+    count: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class _Compiler:
+    snapshot: Snapshot
+    language: Language
+    count: int
+    match: Match
+    check_time: Callable[[], None]
+
+    def compile(self, node: Node) -> Query | None:
+        self.check_time()
+        match node:
+            case Words():
+                return self._words(node)
+            case Either(nodes=nodes):
+                return _any(self.compile(child) for child in nodes)
+            case Not(node=child):
+                return self._without(self._everything(), [child])
+            case All():
+                return self._all(node)
+
+    def _everything(self) -> Query:
+        every = Query.term_query(self.snapshot.schema, index.LANGUAGE, self.language.name)
+        return Query.const_score_query(every, 0.0)
+
+    def _without(self, query: Query | None, excluded: Iterable[Node]) -> Query | None:
+        if query is None:
+            return None
+        unwanted = [
+            self._words(node, widely=False) if isinstance(node, Words) else self.compile(node) for node in excluded
+        ]
+        found = [(_MUST_NOT, other) for other in unwanted if other is not None]
+        return Query.boolean_query([(_MUST, query), *found]) if found else query
+
+    def _all(self, node: All) -> Query | None:
+        excluded = [child.node for child in node.nodes if isinstance(child, Not)]
+        wanted = [child for child in node.nodes if not isinstance(child, Not)]
+        if not wanted:
+            return self._without(self._everything(), excluded)
+        found = self._written_apart([(child, self.compile(child)) for child in wanted])
+        telling = [query for child, query in found if not self._is_stopword(child)]
+        others = [query for child, query in found if self._is_stopword(child)]
+        if not telling:
+            telling, others = others, []
+        query = _most(telling) if self.match == "any" and not node.typed else _every(telling)
+        if query is not None:
+            query = _every([query], [other for other in others if other is not None])
+        return self._without(query, excluded)
+
+    def _is_stopword(self, node: Node) -> bool:
+        if not isinstance(node, Words) or node.quoted or node.field:
+            return False
+        return all(part in self.language.stopwords for chunk in node.chunks for part in chunk.parts)
+
+    def _written_apart(self, found: list[tuple[Node, Query | None]]) -> list[tuple[Node, Query | None]]:
+        """Two words side by side may stand for one that is written together (``innsyns krav``): it counts as both."""
+        for n, m in itertools.pairwise(range(len(found))):
+            (first, one), (second, other) = found[n], found[m]
+            words = [ranking._single_word(first), ranking._single_word(second)]
+            if words[0] is None or words[1] is None or len(words[0]) < 3 or len(words[1]) < 3:
+                continue
+            together = self._scored(self._look_up(self.language.stem(words[0] + words[1]), TEXT_FIELDS), 0.5)
+            if together is not None:
+                found[n], found[m] = (first, _best([one, together])), (second, _best([other, together]))
+        return found
+
+    def _words(self, node: Words, *, widely: bool = True) -> Query | None:
+        fields = (node.field,) if node.field else TEXT_FIELDS
+        parts = [part for chunk in node.chunks for part in chunk.parts]
+        if len(parts) == 1:
+            raw = [form for form in node.chunks[0].joined if form[-1] in "+#"]
+            if raw:  # C++ is not C
+                return self._scored(self._look_up(raw[0], fields))
+            return self._word(parts[0], fields, widely=widely and not node.quoted)
+        found = [self._phrase(parts, fields)]
+        if len(node.chunks) == 1:
+            found += [self._word(form, fields, widely=False) for form in node.chunks[0].joined]
+        if self.match == "any" and not node.quoted:
+            loose = _any(self._word(part, fields, widely=False) for part in parts)
+            found.append(loose and Query.boost_query(loose, ranking._PART_FACTOR))
+        return _best(found)
+
+    def _word(self, word: str, fields: Sequence[str], *, widely: bool) -> Query | None:
+        """One word in all its forms."""
+        language = self.language
+        stem = language.stem(word)
+        exact = [self._scored(self._look_up(stem, fields))]
+        if TITLE in fields:
+            exact.append(self._scored(self._look_up(word, (EXACT,))))
+        variants: list[tuple[str, Sequence[str], float]] = []
+        if has_nordic_letter(word):
+            plain = {language.stem(language.spell_out(word))}
+            if len(word) >= 6:  # a short word may become another one: får is not far
+                plain.add(language.fold(stem))
+            variants += [(form, fields, ranking._SPELLING_FACTOR) for form in sorted(plain) if form != stem]
+        elif fields is TEXT_FIELDS:
+            variants += [(form, (FOLD,), 1.0) for form in sorted(language.folds(word))]
+        if widely and len(stem) >= ranking.MIN_EXPANDED:
+            variants += [(form, fields, factor) for form, factor in self._expansions(stem, fields)]
+        wider = [(self._look_up(form, where), factor) for form, where, factor in variants]
+        count = max([self._look_up(stem, fields).count, *(found.count for found, _ in wider)])
+        best = _best([found.query and Query.boost_query(found.query, factor) for found, factor in wider])
+        return _any([*exact, self._scored(_Found(query=best, count=count))])
+
+    def _look_up(self, term: str, fields: Sequence[str]) -> _Found:
+        """Documents with one indexed term, in any of some fields."""
+        self.check_time()
+        queries, count = [], 0
+        for kind in fields:
+            weight = ranking._WEIGHTS[kind]
+            for name, share in _index_fields(kind):
+                query, documents = self._term(name, term, weight * share)
+                if query is not None:
+                    queries.append(query)
+                    count = max(count, documents)
+        return _Found(query=_any(queries), count=count)
+
+    def _term(self, field: str, word: str, weight: float) -> tuple[Query | None, int]:
+        """A term whose score is BM25 without rarity; and in how many documents it is."""
+        term = term_of(self.language.name, word)
+        documents = self.snapshot.searcher.doc_freq(field, term)
+        if not documents:
+            return None, 0
+        query = Query.term_query(self.snapshot.schema, field, term, index_option="freq")
+        return Query.boost_query(query, weight / _rarity(documents, self.snapshot.total)), documents
+
+    def _scored(self, found: _Found, factor: float = 1.0) -> Query | None:
+        if found.query is None:
+            return None
+        return Query.boost_query(found.query, factor * _rarity(found.count, max(found.count, self.count)))
+
+    def _expansions(self, stem: str, fields: Sequence[str]) -> list[tuple[str, float]]:
+        """Indexed words that begin with the stem, or (in languages that write compounds together) end with it."""
+        self.check_time()
+        searcher, name = self.snapshot.searcher, self.language.name
+        limit = ranking._MAX_LOOKED_AT
+        words: set[str] = set()
+        for kind in fields:
+            found = searcher.terms_with_prefix(kind, term_of(name, stem), limit=limit)
+            words.update(index.word_of(term) for term, _ in found)
+        for term, _ in searcher.terms_with_prefix(index.TAIL, term_of(name, stem[::-1]), limit=limit):
+            word = index.word_of(term)[::-1]
+            if ranking._is_head(word[: -len(stem)]):
+                words.add(word)
+        shortest = sorted(words - {stem}, key=lambda word: (len(word), word))[: 2 * ranking._MAX_EXPANSIONS]
+        counts = {word: sum(searcher.doc_freq(kind, term_of(name, word)) for kind in fields) for word in shortest}
+        best = sorted(shortest, key=lambda word: (-counts[word], word))[: ranking._MAX_EXPANSIONS]
+        return [(w, ranking._PREFIX_FACTOR if w.startswith(stem) else ranking._PART_FACTOR) for w in best]
+
+    def _phrase(self, parts: Sequence[str], fields: Sequence[str]) -> Query | None:
+        words: list[str | tuple[int, str]] = [term_of(self.language.name, self.language.stem(part)) for part in parts]
+        found = [
+            Query.boost_query(Query.phrase_query(self.snapshot.schema, kind, words), ranking._WEIGHTS[kind])
+            for kind in fields
+        ]
+        return _any(found)
+
+
+def _index_fields(kind: str) -> Sequence[tuple[str, float]]:
+    """The fields of the index that stand for one of ours, with their share of its weight."""
+    if kind == EXTRA:
+        return ((EXTRA, index.EXTRA_BASE), *index.BONUSES.items())
+    return ((FOLD, 1.0), (index.FOLD_TOP, 1.0)) if kind == FOLD else ((kind, 1.0),)
+
+
+def _rarity(documents: int, total: int) -> float:
+    return math.log(1 + (total - documents + 0.5) / (documents + 0.5))
+
+
+def _any(queries: Iterable[Query | None]) -> Query | None:
+    found = [query for query in queries if query is not None]
+    if len(found) < 2:
+        return found[0] if found else None
+    return Query.boolean_query([(_SHOULD, query) for query in found])
+
+
+def _best(queries: Iterable[Query | None]) -> Query | None:
+    found = [query for query in queries if query is not None]
+    if len(found) < 2:
+        return found[0] if found else None
+    return Query.disjunction_max_query(found)
+
+
+def _every(required: Sequence[Query | None], optional: Sequence[Query] = ()) -> Query | None:
+    found = [query for query in required if query is not None]
+    if len(found) < len(required):
+        return None
+    if len(found) == 1 and not optional:
+        return found[0]
+    return Query.boolean_query([*((_MUST, query) for query in found), *((_SHOULD, query) for query in optional)])
+
+
+def _most(queries: Sequence[Query | None]) -> Query | None:
+    """Documents with any of them; the sum of the scores, times the share of the queries that fit."""
+    found = [(_SHOULD, query) for query in queries if query is not None]
+    if len(found) < 2:
+        share = 1 / len(queries)
+        return Query.boost_query(found[0][1], share) if found else None
+    # A document that fits three of them fits "at least one", "at least two" and "at least three".
+    levels = [Query.boolean_query(found, minimum_number_should_match=n) for n in range(1, len(found) + 1)]
+    return Query.boost_query(Query.boolean_query([(_SHOULD, level) for level in levels]), 1 / len(queries))
