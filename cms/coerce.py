@@ -20,6 +20,7 @@ from cms.dates import format_rfc3339, is_date_only, parse_date, parse_day
 from cms.entry import RESERVED, Parsed
 from cms.errors import CMSError
 from cms.finding import Finding, finding_of
+from cms.markdown import heading
 from cms.schema import Collection, Field
 from cms.settings import nearest
 
@@ -27,6 +28,11 @@ PUBLISH_NAMES = ("publish_at", "publishDate", "publishdate")
 EXPIRE_NAMES = ("expire_at", "expiryDate", "expirydate")
 TRUE_WORDS = frozenset({"true", "yes", "on", "y"})
 FALSE_WORDS = frozenset({"false", "no", "off", "n"})
+#: What WordPress says of a post that the public must not see, and of one that waits for its date.
+NOT_PUBLIC = frozenset({"draft", "auto-draft", "private", "trash"})
+SCHEDULED = "future"
+#: Fields that hold a date only by accident: nobody is told that there is none.
+ADDRESSES = frozenset({"path", "permalink", "url", "slug", "link"})
 SLUG_LIMIT = 300
 # Zola and others write the day into the address: path = "2024/02/19/a-title".
 DAY_IN_PATH = re.compile(r"(?:^|/)(\d{4})/(\d{2})/(\d{2})/")
@@ -49,6 +55,7 @@ def parse_entry(source: bytes, collection: Collection, zone: ZoneInfo, locales: 
     typing = _Typing(document, zone)
     fields = typing.type_fields(collection)
     findings = [*typing.findings, *_validate(fields, document, collection, typing.refused)]
+    _add_title(fields, document, collection)
     details = _details(fields, document, collection, zone, locales, findings)
     shown = fields if RESERVED.isdisjoint(fields) else _rename_reserved(fields, document, findings)
     return Parsed(fields=shown, findings=tuple(findings), **details)
@@ -263,6 +270,18 @@ def dotted(path: Path) -> str:
     return ".".join(map(str, path))
 
 
+def _add_title(fields: dict[str, Any], document: frontmatter.Document, collection: Collection) -> None:
+    """An entry that leaves its title out is called what the heading says that its text begins with, as in most generators."""
+    name = collection.title_field
+    if name is None or not collection.has_body or fields.get(name) not in (None, ""):
+        return
+    item = collection.fields.get(name)
+    if item is not None and "string" in item.kinds and not (item.many or item.references or item.choices):
+        text = heading(document.body)
+        if text is not None:
+            fields[name] = text
+
+
 def _details(
     fields: Mapping[str, Any],
     document: frontmatter.Document,
@@ -279,15 +298,19 @@ def _details(
     if locale is not None and not (isinstance(locale, str) and locale in locales):
         wrong("locale", f"{_short(locale)} is not one of the site's locales", f"one of {', '.join(sorted(locales))}")
         locale = None
+    published_at = _published_at(fields, collection, zone, wrong)
+    publish_at = _moment(fields, PUBLISH_NAMES, zone, wrong)
+    if publish_at is None and _status(fields) == SCHEDULED:
+        publish_at = published_at
     return {
         "title": str(title) if isinstance(title, str | int | float) else None,
         "slug": _slug(fields.get("slug"), document, wrong),
         "url": _url(fields, wrong),
         "locale": locale,
-        "published_at": _published_at(fields, collection, zone, wrong),
-        "publish_at": _moment(fields, PUBLISH_NAMES, zone, wrong),
+        "published_at": published_at,
+        "publish_at": publish_at,
         "expire_at": _moment(fields, EXPIRE_NAMES, zone, wrong),
-        "hidden": _is_hidden(fields),
+        "hidden": _is_hidden(fields) or (_status(fields) == SCHEDULED and publish_at is None),
     }
 
 
@@ -330,12 +353,12 @@ def _published_at(
 ) -> float | None:
     for name in (collection.date_field, "published_at"):
         value = _find(fields, name) if name else None
-        if isinstance(value, str):
+        if isinstance(value, str) and value.strip():
             inside = DAY_IN_PATH.search(value)
             try:
                 return _seconds("-".join(inside.groups()) if inside else value, zone)
             except (ValueError, OverflowError) as error:
-                if name == "published_at":
+                if name not in ADDRESSES:
                     wrong(name, _not_a_date(value, error), DATE_HINT, "warning")
     return None
 
@@ -361,11 +384,17 @@ def _url(fields: Mapping[str, Any], wrong: Callable[..., None]) -> str | None:
 
 
 def _is_hidden(fields: Mapping[str, Any]) -> bool:
-    """``draft`` with anything but a clear no hides; so does ``published`` with a clear no."""
+    """``draft`` with anything but a clear no hides, and with a clear no shows whatever ``status`` says; ``published: false`` hides too."""
     draft, published = fields.get("draft"), fields.get("published")
     clear_no = draft in (None, False, 0, "") or (isinstance(draft, str) and draft.casefold() in FALSE_WORDS)
     unpublished = published is False or (isinstance(published, str) and published.casefold() in FALSE_WORDS)
-    return not clear_no or unpublished
+    withdrawn = draft is None and _status(fields) in NOT_PUBLIC
+    return not clear_no or unpublished or withdrawn
+
+
+def _status(fields: Mapping[str, Any]) -> str:
+    status = fields.get("status")
+    return status.casefold() if isinstance(status, str) else ""
 
 
 def _slug(value: object, document: frontmatter.Document, wrong: Callable[..., None]) -> str | None:

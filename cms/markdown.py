@@ -30,6 +30,7 @@ MAX_FILLED_CELLS: Final = 50_000
 MAX_AMPERSANDS: Final = 100_000
 MAX_BARE_LINKS_A_LINE: Final = 100
 MAX_ID_CHARACTERS: Final = 100
+MAX_TITLE_CHARACTERS: Final = 300
 EXCERPT_WORDS: Final = 55
 WORDS_A_MINUTE: Final = 200
 
@@ -86,7 +87,15 @@ _CELL_END = re.compile(r"</t[hd]>")
 _TAG = re.compile("</?[A-Za-z]" + _ATTRIBUTES + ">")
 
 _LINE_END = re.compile(r"\r\n?|\n")
-_MARKER = re.compile(r"<!--\s*more\s*-->", re.IGNORECASE)
+# The words of WordPress, Hugo and Zola; of Docusaurus; of many Jekyll sites.
+_MARKER = re.compile(r"<!--\s*(?:more|read ?more|truncate|(?:end[ _-]?)?excerpt)\s*-->", re.IGNORECASE)
+_TOP_HEADING = re.compile(
+    r"(?:[ \t\r]*\n|[ ]{0,3}<!--(?:[^-]|-(?!->))*-->[ \t\r]*\n|(?:import|export)[ ][^\n]*\n)*+"
+    r"[ ]{0,3}(?:\#[ \t]+(?P<atx>[^\n]*)"
+    r"|(?P<underlined>[^\s\#>`~=<+*|-][^\n]*)\n[ ]{0,3}=+[ \t\r]*(?:\n|\Z))"
+)
+_ANCHOR = re.compile(r"\{[#:.][^{}]*\}\Z")
+_MARKUP: Final = frozenset("*_`[]<>&\\!~|:@")
 _MARGIN = re.compile(" {0,3}")
 _BLANK_LINE = re.compile(r"\n[ \t\r]*\n")
 _DEFINITION = re.compile(r"^ {0,3}\[[^\]\n]+\]:.*$", re.MULTILINE)
@@ -149,7 +158,7 @@ def plain(html: str) -> str:
 def excerpt(markdown: str, *, words: int = EXCERPT_WORDS) -> tuple[str, bool]:
     """The beginning of a body as one line of plain text, and whether the body goes on behind it.
 
-    A ``<!--more-->`` comment says where the excerpt ends; without one it ends after *words* words, with " […]" behind
+    A ``<!--more-->`` comment (or ``truncate``, ``excerpt``) says where the excerpt ends; without one it ends after *words* words, with " […]" behind
     it if that cut something off. Headings, images, code blocks, tables and footnotes are left out.
 
     Raises:
@@ -165,6 +174,25 @@ def excerpt(markdown: str, *, words: int = EXCERPT_WORDS) -> tuple[str, bool]:
     if not is_cut:
         beginning, is_cut = _first_words(_excerpt_text(markdown), words)
     return (f"{beginning} […]", True) if is_cut else (beginning, False)
+
+
+def heading(markdown: str) -> str | None:
+    """The text of the top heading that a body begins with, as one line; ``None`` when it begins with something else.
+
+    What is not seen in print may stand above it: comments, and the imports and exports of MDX.
+    """
+    found = _TOP_HEADING.match(markdown[:_HEAD_CHARACTERS])
+    if found is None:
+        return None
+    text = (found["atx"] or found["underlined"] or "").strip()
+    before = text.rstrip("#")
+    if before[-1:] in (" ", "\t", ""):
+        text = before
+    if anchor := _ANCHOR.search(text.rstrip()):
+        text = text[: anchor.start()]
+    if not _MARKUP.isdisjoint(text):
+        text = plain(_IMAGE.sub(r"\1", _to_html(f"# {text}"))).replace("\n", " ")
+    return " ".join(text.split())[:MAX_TITLE_CHARACTERS].rstrip() or None
 
 
 def word_count(text: str) -> int:

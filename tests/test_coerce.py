@@ -417,6 +417,10 @@ def test_a_locale_that_the_site_does_not_have_is_refused(written: str) -> None:
         *((f"published: {word}", False) for word in ("true", "yes", "2019-06-27", "", "maybe")),
         ("draft: false\npublished: false", True),
         ("title: a", False),
+        *((f"status: {word}", True) for word in ("draft", "Private", "trash", "auto-draft", "future")),
+        *((f"status: {word}", False) for word in ("publish", "pending", "Completed", "", "1", "[draft]")),
+        ("status: draft\ndraft: false", False),
+        ("status: private\npublished: true", True),
     ],
 )
 def test_only_a_clear_no_makes_a_draft_public(written: str, hidden: bool) -> None:
@@ -426,6 +430,11 @@ def test_only_a_clear_no_makes_a_draft_public(written: str, hidden: bool) -> Non
 def test_a_draft_is_hidden_by_every_word_for_yes_where_the_schema_says_boolean() -> None:
     assert read("draft: on", "draft: {type: boolean}").hidden
     assert not read("draft: off", "draft: {type: boolean}").hidden
+
+
+def test_a_post_that_wordpress_has_scheduled_appears_at_its_date() -> None:
+    parsed = read("status: future\ndate: 2019-06-27 10:00", "date: {type: string}")
+    assert (parsed.hidden, parsed.publish_at) == (False, MOMENT)
 
 
 MOMENT = 1561622400.0  # 2019-06-27T10:00:00+02:00
@@ -467,6 +476,37 @@ def test_a_published_at_that_is_no_date_is_said() -> None:
     parsed = read("published_at: later")
     assert (parsed.published_at, parsed.is_valid) == (None, True)
     assert parsed.findings[0].field == "published_at"
+
+
+@pytest.mark.parametrize("written", ["Last Modified", "06/07/2030", "2030-13-01"])
+def test_a_date_of_an_entry_that_is_none_is_said_and_a_missing_one_is_not(written: str) -> None:
+    parsed = read(f"date: {written}", "date: {type: string}")
+    assert (parsed.published_at, parsed.is_valid, parsed.findings[0].field) == (None, True, "date")
+    for nothing in ("date: ''", "date:", "path: about"):
+        assert read(nothing, "date: {type: string}\npath: {type: string}").findings[1:] == ()
+    assert said("path: about", "path: {type: string}", "x-date: path\n") == said("path: about", "path: {type: string}")
+
+
+def titled(source: str, properties: str = "title: {type: string}", rest: str = "") -> str | None:
+    """The title of a whole file."""
+    return parse_entry(source.encode(), schema(properties, rest), OSLO, LOCALES).title
+
+
+def test_an_entry_without_a_title_is_called_what_its_heading_says() -> None:
+    assert titled("# Hei *du*\nTekst\n") == "Hei du"
+    assert titled("---\ntitle: A\n---\n# B\n") == "A"
+    assert titled("---\ntitle:\n---\n\n# B\n") == "B"
+    assert titled("Tekst\n") is None
+
+
+def test_a_heading_is_a_title_only_where_the_schema_has_a_field_for_it() -> None:
+    assert titled("# A\n", "name: {type: string}") is None
+    assert titled("# A\n", "name: {type: string}", "x-title: name\n") == "A"
+    assert titled("# A\n", "title: {type: integer}") is None
+    assert titled("# A\n", "title: {type: string, enum: [B]}") is None
+    assert titled("# A\n", rest="x-body: none\n") is None
+    required = parse_entry(b"# A\n", schema("title: {type: string}", "required: [title]\n"), OSLO, LOCALES)
+    assert not required.is_valid
 
 
 def test_a_title_may_be_inside_an_object_or_a_number() -> None:

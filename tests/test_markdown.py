@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cms.errors import InvalidContent
-from cms.markdown import Heading, excerpt, plain, reading_minutes, render, word_count
+from cms.markdown import Heading, excerpt, heading, plain, reading_minutes, render, word_count
 
 ATTACKS = [
     "<script>alert(1)</script>",
@@ -185,6 +185,32 @@ def test_plain_text_never_holds_a_script() -> None:
     assert plain(html) == "a"
 
 
+@pytest.mark.parametrize(
+    ("markdown", "expected"),
+    [
+        ("# Hei", "Hei"),
+        ("\n\n  #  Hei `kode` og **fet** ##\nTekst", "Hei kode og fet"),
+        ("Hei\n===\nTekst", "Hei"),
+        ("# C#\r\nTekst", "C#"),
+        ("# Hei {#anker .klasse}", "Hei"),
+        ("<!-- a - b -->\n\n# Hei", "Hei"),
+        ("import X from 'x'\n\nexport const a = 1\n\n# Hei", "Hei"),
+        ("# [a](b) & \\# ![c](d.png)", "a & # c"),
+        (f"# {'x' * 500}", "x" * 300),
+        ("Tekst\n# Hei", None),
+        ("## Hei", None),
+        ("#Hei", None),
+        ("# ", None),
+        ("```\n# Hei\n```", None),
+        ("- a\n===", None),
+        ("<!-- # Hei", None),
+        ("", None),
+    ],
+)
+def test_the_heading_that_a_body_begins_with(markdown: str, expected: str | None) -> None:
+    assert heading(markdown) == expected
+
+
 def test_an_excerpt_ends_after_the_wanted_words() -> None:
     assert excerpt("en *to* [tre](x)\nfire, fem", words=4) == ("en to tre fire, […]", True)
     assert excerpt("ord " * 55) == (("ord " * 55).strip(), False)
@@ -202,6 +228,10 @@ def test_an_excerpt_leaves_out_headings_images_code_tables_and_footnotes() -> No
         ("en\n\n<!-- More -->\n", ("en", False)),
         ("en <!-- more --> to", ("en", True)),
         ("*en <!--more--> to*", ("en", True)),
+        ("en\n\n<!-- truncate -->\n\nto", ("en", True)),
+        ("en\n\n<!--excerpt-->\n\nto", ("en", True)),
+        ("en\n\n<!-- end excerpt -->\n\nto", ("en", True)),
+        ("en\n\n<!-- no more -->\n\nto", ("en to", False)),
         ("| a |\n|---|\n| b |\n<!--more-->\nto", ("", True)),
         ("[en][1]\n\n<!--more-->\n\nto\n\n[1]: x", ("en", True)),
         ("`<!--more-->` en\n\n    <!--more-->\n\n```\n<!--more-->\n```", ("<!--more--> en", False)),
