@@ -177,7 +177,7 @@ def _day(groups: Mapping[str, str | None]) -> date | None:
 
 def _leading_day(slug: str) -> date | None:
     """The day that a slug begins with: blogs that repeat a slug on other days keep the day in it."""
-    found = re.match(r"(\d{4})-(\d{1,2})-(\d{1,2})(?:-|\Z)", slug)
+    found = re.match(r"(\d{4})-(\d{1,2})-(\d{1,2})(?:[-_. ]|\Z)", slug)
     try:
         return date(*map(int, found.groups())) if found else None
     except ValueError:
