@@ -34,6 +34,8 @@ _IDENTIFIER = re.compile(r"[a-z_][a-z0-9_-]*\Z")
 _KNOWN = frozenset(
     {"title", "date", "draft", "published", "layout", "author", "slug", "description", "tags", "permalink"}
 )
+# Front matter that is a program, of Eleventy and others.
+_SCRIPTS = frozenset({"js", "javascript", "coffee", "ts"})
 _HEAD = 16_384
 _FORMATS = {"---": "yaml", "+++": "toml"}
 
@@ -227,7 +229,8 @@ def _refuse_opener(lines: list[str], position: int) -> None:
     fields = _fields(lines, position + 1)
     with_text = _FENCE_AND_TEXT.match(lines[position])
     rest = with_text["rest"].strip() if with_text else ""
-    is_key = bool(_KEY.match(rest)) and any(line.rstrip() == "---" for line in lines[position + 1 :])
+    is_closed = any(line.rstrip() == "---" for line in lines[position + 1 :])
+    is_key = is_closed and (bool(_KEY.match(rest)) or rest.lower() in _SCRIPTS)
     if is_key or rest.lower() in {"json", "yaml", "yml", "toml"} or fields.keys > 1 or (fields.keys and fields.closed):
         raise _opener(lines, position, "---")
 

@@ -128,6 +128,7 @@ FIELDS = "title: A\ndraft: true\n"
         (f"--- # fields\n{FIELDS}---\nText\n", 1),
         (f"---yaml\n{FIELDS}---\nText\n", 1),
         ('---json\n{"title": "A"}\n---\nText\n', 1),
+        ("---js\n{\n  title: 'A'\n}\n---\nText\n", 1),
         (f"\n---\n{FIELDS}---\nText\n", 2),
         (f"<!-- a\nb -->\n\n---\n{FIELDS}---\nText\n", 4),
         (f"# A comment\n---\n{FIELDS}---\nText\n", 2),
