@@ -8,6 +8,7 @@ Not here: printing (``cli``), and what a push is told (the same findings, refuse
 
 import difflib
 import posixpath
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -20,6 +21,7 @@ from cms.coerce import parse_entry
 from cms.entry import RESERVED, Entry, Parsed
 from cms.errors import CMSError, InvalidSettings
 from cms.finding import Finding, finding_of
+from cms.guide import find_unknown_pins
 from cms.model import ContentModel, read_model
 from cms.objects import TreeListing
 from cms.refs import BlobId, CommitId, short_name
@@ -31,7 +33,7 @@ InferModel = Callable[[Store, CommitId, str], ContentModel]
 Path = tuple[str | int, ...]
 RESERVED_RULE = "reserved"
 SUGGESTIONS_LIMIT = 100
-CONTENT_SUFFIXES = (".md", ".markdown")
+CONTENT_SUFFIXES = (".md", ".markdown", ".mdx")
 
 
 class Place(NamedTuple):
@@ -87,6 +89,7 @@ def check_snapshot(snapshot: Snapshot, store: Store) -> list[Finding]:
     found += find_shared_keys(entries)
     found += find_similar_slugs(entries)
     found += find_strays(model, listing)
+    found += find_unknown_pins(snapshot.guide, {(entry.collection, entry.slug) for entry in entries})
     found += locate(places, store)
     return sorted(
         found, key=lambda finding: (finding.path, finding.line, finding.column, finding.field, finding.message)
@@ -338,14 +341,17 @@ def find_shared_keys(entries: Sequence[Entry]) -> Iterator[Finding]:
 
 
 def find_similar_slugs(entries: Sequence[Entry]) -> Iterator[Finding]:
-    """Entries whose slugs differ only in case: both are served, but not every file system can hold both."""
+    """Entries whose slugs look alike, in another case or another Unicode form: both are served, but not every file system can hold both."""
     first: dict[tuple[str, str, str], Entry] = {}
     for entry in entries:
         path = entry.path
-        other = first.setdefault((entry.collection, entry.slug.casefold(), entry.locale), entry)
+        folded = unicodedata.normalize("NFC", entry.slug).casefold()
+        other = first.setdefault((entry.collection, folded, entry.locale), entry)
         if other.slug != entry.slug:
+            is_case = entry.slug.casefold() == other.slug.casefold()
+            how = "upper and lower case" if is_case else "how Unicode writes its letters"
             yield Finding(
-                message=f"the slug {entry.slug!r} differs from {other.slug!r} ({other.path}) only in upper and lower case",
+                message=f"the slug {entry.slug!r} differs from {other.slug!r} ({other.path}) only in {how}",
                 path=path,
                 rule="similar-slug",
                 hint="rename one of them: Windows and macOS keep only one",

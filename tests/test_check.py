@@ -133,6 +133,12 @@ def test_slugs_that_differ_only_in_case_are_a_warning(check: Checker) -> None:
     assert (found.path, found.severity, found.rule) == ("content/posts/tittel.md", "warning", "similar-slug")
 
 
+def test_slugs_that_differ_only_in_their_unicode_form_are_a_warning(check: Checker) -> None:
+    found = one(check({"content/posts/e\u0301.md": post(), "content/posts/\u00e9.md": post()}))
+    assert (found.severity, found.rule) == ("warning", "similar-slug")
+    assert "how Unicode writes" in found.message
+
+
 def test_a_file_in_the_folder_of_a_collection_that_fits_no_pattern_is_a_warning(check: Checker) -> None:
     found = one(check({"content/posts/deeper/a.md": post()}))
     assert (found.severity, found.rule) == ("warning", "stray-file")
