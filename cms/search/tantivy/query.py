@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-import tantivy
+from tantivy import Occur, Query
 
 from cms.search import ranking
 from cms.search.analysis import Language, has_nordic_letter
@@ -20,8 +20,7 @@ from cms.search.ranking import EXACT, EXTRA, FOLD, TEXT_FIELDS, TITLE
 from cms.search.tantivy import index
 from cms.search.tantivy.index import Snapshot, term_of
 
-_SHOULD, _MUST, _MUST_NOT = tantivy.Occur.Should, tantivy.Occur.Must, tantivy.Occur.MustNot
-Query = tantivy.Query
+_SHOULD, _MUST, _MUST_NOT = Occur.Should, Occur.Must, Occur.MustNot
 
 
 def compile_query(
