@@ -15,16 +15,18 @@ from typing import Any
 import structlog
 
 from cms.bodies import Bodies, render_body
-from cms.catalog import Catalog, group_documents
+from cms.catalog import EVERY_LOCALE, Catalog, LocaleChain, group_documents
 from cms.entry import RESERVED, Entry
 from cms.errors import CMSError, SearchUnavailable
 from cms.model import ContentModel
 from cms.query import FacetValue, Query, count_facets, find_entries
 from cms.refs import BlobId, CommitId
 from cms.schema import Collection
-from cms.search import Engine, SearchDocument, Snippet, open_engine
+from cms.search import Engine, Match, SearchDocument, Snippet, open_engine
+from cms.similar import Ranked, key_terms, rank_similar
 from cms.snapshot import Snapshot
 from cms.store import Store
+from cms.suggest import facet_paths
 
 INLINE_LIMIT = 200
 STALE_SHARE = 0.2
@@ -36,12 +38,13 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """One page of hits, best first (or sorted), with their scores."""
+    """One page of hits, best first (or sorted), with their scores; ``pinned``: paths of those that editors put first."""
 
     entries: Sequence[Entry]
     scores: Sequence[float]
     total: int
     facets: Mapping[str, Sequence[FacetValue]]
+    pinned: frozenset[str] = frozenset()
 
 
 class Searcher:
@@ -140,11 +143,20 @@ class Searcher:
         """Let go of the index files."""
         self._engine.close()
 
-    def search(self, catalog: Catalog, queries: Sequence[Query], text: str, *, by_relevance: bool) -> Found:
+    def search(
+        self,
+        catalog: Catalog,
+        queries: Sequence[Query],
+        text: str,
+        *,
+        by_relevance: bool,
+        similar: Entry | None = None,
+    ) -> Found:
         """Find *text* in what each of *queries* (one for a collection) selects.
 
         Args:
             by_relevance: best first; else in the order of the (only) query.
+            similar: find what is like this entry, out of all or out of what has *text*.
 
         Raises:
             SearchUnavailable: the index is being built, or cannot be read, or the query took too long.
@@ -159,22 +171,18 @@ class Searcher:
                 entries = find_entries(catalog, query)
                 ordered += entries
                 selected.append(group_documents(entries))
-        allowed = _merged(selected)
-        locale = next((part for part in queries[0].chain if part not in ("", "*")), None) if queries else None
-        ranked = [
-            (entry, hit.score)
-            for hit in self._engine.search(text, locale=locale, allowed=allowed)
-            for entry in allowed[hit.id]
-        ]
+        chain = queries[0].chain if queries else ()
+        look = _Look(self._engine, catalog, text, chain, pins=by_relevance and similar is None)
+        if similar is not None:
+            look.compare(similar, self._document(catalog, similar))
+        ranked = look.rank(_merged(selected))
         if not by_relevance:
             scores = {entry.path: score for entry, score in ranked}
             ranked = [(entry, scores[entry.path]) for entry in ordered if entry.path in scores]
         limit, offset = (queries[0].limit, queries[0].offset) if queries else (0, 0)
         page = ranked[offset : offset + limit]
         hits = {
-            query.collection.name: frozenset(
-                entry.path for entry, _ in self._hits(catalog, query, text, ranked, locale)
-            )
+            query.collection.name: frozenset(entry.path for entry, _ in _hits(catalog, query, look, ranked))
             for query in queries
             if query.facets
         }
@@ -183,22 +191,17 @@ class Searcher:
             scores=[score for _, score in page],
             total=len(ranked),
             facets=count_facets(catalog, queries, hits),
+            pinned=frozenset(entry.path for entry in look.pinned),
         )
 
-    def _hits(
-        self, catalog: Catalog, query: Query, text: str, ranked: Sequence[tuple[Entry, float]], locale: str | None
-    ) -> Sequence[tuple[Entry, float]]:
-        """What *text* finds in the whole collection: a facet's own filter does not narrow its counts."""
-        if query.where is None:
-            return [pair for pair in ranked if pair[0].collection == query.collection.name]
-        everything = catalog.documents(query.collection.name, query.chain)
-        found = self._engine.search(text, locale=locale, allowed=everything)
-        return [(entry, hit.score) for hit in found for entry in everything[hit.id]]
+    def _document(self, catalog: Catalog, entry: Entry) -> SearchDocument:
+        return search_document(
+            entry, catalog.shelves[entry.collection].collection, self._bodies.get(BlobId(entry.blob)).text
+        )
 
-    def snippets(self, catalog: Catalog, bodies: Bodies, entry: Entry, text: str) -> list[Snippet]:
+    def snippets(self, catalog: Catalog, entry: Entry, text: str) -> list[Snippet]:
         """Pieces of *entry* that show why it was found."""
-        collection = catalog.shelves[entry.collection].collection
-        return self._engine.snippets(text, search_document(entry, collection, bodies.get(BlobId(entry.blob)).text))
+        return self._engine.snippets(text, self._document(catalog, entry))
 
     def _require_complete(self, snapshot: Snapshot) -> None:
         """Bring the index up to *snapshot* when that takes a moment; else begin to, and say that it is being built."""
@@ -210,6 +213,64 @@ class Searcher:
                 "the search index is being built; ask again in a moment", retry_after_seconds=RETRY_SECONDS
             )
         self.update(snapshot)
+
+
+class _Look:
+    """One search, to be made among the entries that a request selects, and again for a facet among others."""
+
+    def __init__(self, engine: Engine, catalog: Catalog, text: str, chain: LocaleChain, *, pins: bool) -> None:
+        self._engine = engine
+        self._catalog = catalog
+        self._text = text
+        self._locale = next((part for part in chain if part not in ("", "*")), None)
+        self._similar: tuple[Entry, str] | None = None
+        #: The visible entries that editors put first for this text; whether they are selected too is seen when ranking.
+        self.pinned = list(self._find_pinned(chain)) if pins else []
+
+    def _find_pinned(self, chain: LocaleChain) -> Iterator[Entry]:
+        for name in self._catalog.snapshot.guide.pins(self._text, self._locale):
+            collection, _, slug = name.partition("/")
+            entry = self._catalog.find(
+                collection, slug, self._catalog.default_chain if chain == EVERY_LOCALE else chain
+            )
+            if entry is not None:
+                yield entry
+
+    def compare(self, entry: Entry, document: SearchDocument) -> None:
+        """Look for what is like *entry*."""
+        self._similar = entry, key_terms(document)
+
+    def rank(self, allowed: Mapping[str, list[Entry]]) -> list[Ranked]:
+        """What is found among *allowed*, best first."""
+        if self._similar is None:
+            return self._with_pins(self._ask(self._text, allowed, "all"), allowed)
+        if self._text:
+            allowed = group_documents(entry for entry, _ in self._ask(self._text, allowed, "all"))
+        entry, terms = self._similar
+        paths = facet_paths(self._catalog.model, self._catalog.shelves[entry.collection].collection)
+        return rank_similar(self._catalog, entry, paths, self._ask(terms, allowed, "any"))
+
+    def _ask(self, text: str, allowed: Mapping[str, list[Entry]], match: Match) -> list[Ranked]:
+        found = self._engine.search(text, locale=self._locale, allowed=allowed, match=match)
+        return [(entry, hit.score) for hit in found for entry in allowed[hit.id]]
+
+    def _with_pins(self, ranked: list[Ranked], allowed: Mapping[str, list[Entry]]) -> list[Ranked]:
+        first = [pin for pin in self.pinned if any(entry is pin for entry in allowed.get(pin.document_id, ()))]
+        if not first:
+            return ranked
+        paths = {entry.path for entry in first}
+        scores = {entry.path: score for entry, score in ranked if entry.path in paths}
+        return [
+            *((entry, scores.get(entry.path, 0.0)) for entry in first),
+            *(pair for pair in ranked if pair[0].path not in paths),
+        ]
+
+
+def _hits(catalog: Catalog, query: Query, look: _Look, ranked: Sequence[Ranked]) -> Sequence[Ranked]:
+    """What is found in the whole collection: a facet's own filter does not narrow its counts."""
+    if query.where is None:
+        return [pair for pair in ranked if pair[0].collection == query.collection.name]
+    return look.rank(catalog.documents(query.collection.name, query.chain))
 
 
 def _merged(parts: Sequence[Mapping[str, list[Entry]]]) -> Mapping[str, list[Entry]]:

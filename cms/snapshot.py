@@ -16,6 +16,7 @@ from cms.coerce import parse_entry
 from cms.entry import Entry, Parsed
 from cms.errors import RepositoryProblem
 from cms.finding import Finding
+from cms.guide import NO_GUIDE, Guide, read_guide
 from cms.history import History
 from cms.layers import Layers
 from cms.model import ContentModel
@@ -38,6 +39,7 @@ class Snapshot:
         files: path to entry, for every content file that can be served, hidden ones too.
         timed: those of them with a ``publish_at`` or an ``expire_at``.
         findings: path to what is wrong or odd there; a file with an error is not in ``files``.
+        guide: what editors say about search.
         changed: paths whose entry differs from the snapshot this one was advanced from; ``None`` when it was built.
         advanced_from: the commit of that snapshot.
     """
@@ -48,6 +50,7 @@ class Snapshot:
     timed: Mapping[str, Entry]
     findings: Layers[tuple[Finding, ...]]
     history: History
+    guide: Guide = NO_GUIDE
     changed: frozenset[str] | None = None
     advanced_from: CommitId | None = None
 
@@ -83,6 +86,8 @@ def build_snapshot(
         for path, (collection, match, blob) in placed.items():
             _admit(path, blob, parsed[collection.name, blob], collection, match, model, files, findings)
         timed = {path: entry for path, entry in files.items() if _is_timed(entry)}
+        guide = read_guide(store, commit, model.settings.search)
+        findings |= _by_path(guide)
         history = _history(store, commit, cache, ref)
     return Snapshot(
         commit=store.commit(commit),
@@ -91,6 +96,7 @@ def build_snapshot(
         timed=timed,
         findings=Layers(findings),
         history=history,
+        guide=guide,
     )
 
 
@@ -122,6 +128,10 @@ def advance_snapshot(old: Snapshot, store: Store, commit: CommitId, *, cache: De
     if len(old.files) <= BATCH:
         cache.save_history(ref, commit, history.to_bytes())
     gone = dict.fromkeys(changes)
+    guide = read_guide(store, commit, model.settings.search, old.guide)
+    if guide is not old.guide:
+        findings |= {path: found for path, found in _by_path(guide).items() if path not in findings}
+        gone |= dict.fromkeys([*old.guide.sources, *guide.sources])
     snapshot_files = old.files.changed({**gone, **files})
     # A file that was changed and changed back has the same bytes, and still another updated_at.
     moved = {path for path in history.differing(old.history) if path in snapshot_files}
@@ -132,9 +142,17 @@ def advance_snapshot(old: Snapshot, store: Store, commit: CommitId, *, cache: De
         timed=_advance_timed(old.timed, changes, files),
         findings=old.findings.changed({**gone, **findings}),
         history=history,
-        changed=frozenset(changes.keys() | moved),
+        guide=guide,
+        changed=frozenset(gone.keys() | moved),
         advanced_from=old.commit.id,
     )
+
+
+def _by_path(guide: Guide) -> dict[str, tuple[Finding, ...]]:
+    found: dict[str, tuple[Finding, ...]] = {}
+    for finding in guide.findings:
+        found[finding.path] = (*found.get(finding.path, ()), finding)
+    return found
 
 
 def _advance_timed(

@@ -15,9 +15,9 @@ ROOT = Path(cms.__file__).parent
 ORDER = (
     *("errors", "refs", "dates", "settings", "finding", "data"),
     *("yamlhints", "yamltext", "fences", "frontmatter", "paths", "schema", "markdown", "entry", "coerce"),
-    *("layers", "objects", "store", "commits", "history", "cache"),
+    *("spelling", "layers", "objects", "store", "commits", "history", "cache", "guide"),
     *("model", "snapshot", "fieldpath", "bodies", "catalog", "filters", "query", "present", "params"),
-    *("search", "spelling", "wordlist", "suggest", "searching", "check", "adopt", "inferred", "site", "log"),
+    *("search", "wordlist", "suggest", "similar", "searching", "check", "adopt", "inferred", "site", "log"),
     *("api", "app", "cli"),
 )
 FENCES = {

@@ -47,7 +47,7 @@ def search_response(
 def _item(ctx: Context, wanted: ListRequest, entry: Entry, score: float, *, marked: bool) -> bytes:
     extra: dict[str, Any] = {"score": round(score, 4)}
     if marked:
-        snippets = ctx.site.searcher.snippets(ctx.catalog, ctx.site.bodies, entry, wanted.text)
+        snippets = ctx.site.searcher.snippets(ctx.catalog, entry, wanted.text)
         # The engine knows the excerpt as the summary, and as a field when its schema gives it a weight.
         found = {OWN_NAMES.get(snippet.field, snippet.field): snippet.html for snippet in snippets if snippet.marked}
         extra["highlights"] = [{"field": field, "html": html} for field, html in found.items()]
