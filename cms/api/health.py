@@ -1,5 +1,6 @@
 """``/healthz`` and ``/readyz``: is the process alive, and is it serving the newest state of the branch?"""
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -7,7 +8,9 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from cms.catalog import Catalog
 from cms.errors import CMSError
+from cms.finding import Finding
 from cms.site import Site
 
 FINDINGS_SHOWN = 50
@@ -37,7 +40,7 @@ def readyz(request: Request) -> Response:
         "schema": "inferred" if catalog.model.is_inferred else "written",
         "errors": sum(finding.severity == "error" for finding in findings),
         "warnings": sum(finding.severity == "warning" for finding in findings),
-        "findings": _findings(findings[:FINDINGS_SHOWN]),
+        "findings": _findings(_told(finding, catalog) for finding in findings[:FINDINGS_SHOWN]),
         "search": _search_state(site),
     }
     return _json(body)
@@ -51,7 +54,20 @@ def _search_state(site: Site) -> dict[str, Any]:
     return {"status": "building" if missing else "ready", "missing": missing}
 
 
-def _findings(findings: Any) -> Any:
+def _told(finding: Finding, catalog: Catalog) -> Finding:
+    """What may be told without knowing who asks: of a file that the public cannot see only where something is wrong.
+
+    A file that is refused may be a draft as well; what stands in it is for ``cms check`` and the log.
+    """
+    if finding.path not in catalog.snapshot.findings:
+        return finding
+    entry = catalog.snapshot.files.get(finding.path)
+    if entry is not None and entry.is_public(catalog.valid_from):
+        return finding
+    return msgspec.structs.replace(finding, message="something is wrong here; cms check says what", hint="")
+
+
+def _findings(findings: Iterable[Finding]) -> list[dict[str, Any]]:
     return [{**msgspec.to_builtins(finding), "text": str(finding)} for finding in findings]
 
 

@@ -169,4 +169,5 @@ def test_a_moment_that_cannot_be_read_keeps_its_file_back(serve: Serve, repo: Re
     repo.commit({**MODEL, "posts/a.md": post(), "posts/b.md": post(publish_at="soon")})
     client = serve()
     assert client.slugs() == ["a"]
-    assert "soon" in client.ask("/readyz").text
+    finding = client.ask("/readyz").json()["findings"][0]
+    assert (finding["path"], finding["field"]) == ("posts/b.md", "publish_at")
