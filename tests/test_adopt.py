@@ -425,6 +425,36 @@ def test_odd_names_and_words_survive_the_way_through_yaml() -> None:
     assert set(schema) == {"title", "status", "no", "1e3", "null"}
 
 
+def test_files_without_a_title_that_begin_with_a_heading_are_called_by_it() -> None:
+    files: Files = {"docs/a.md": NOTE, "docs/b.md": "---\nweight: 1\n---\n# B\n", "docs/c.md": "Tekst\n"}
+    schema = yaml.safe_load(adopt_files(files).schemas["docs.yaml"])
+    assert (schema["x-title"], schema.get("required")) == ("title", None)
+    assert [entry.title for entry in typed(files, "docs")] == ["Bare tekst", "B", None]
+    assert "title" not in yaml.safe_load(adopt_files({"docs/c.md": "Tekst\n"}).schemas["docs.yaml"])["properties"]
+
+
+@pytest.mark.parametrize(
+    ("files", "note"),
+    [
+        ({"posts/a.md": "Hei\n\n<p>du</p>\n"}, "posts: blocks of HTML in 1 file are not shown, nor searched"),
+        ({"posts/a.mdx": POST}, "posts: 1 file of MDX: what is Markdown in it is shown"),
+        ({"posts/a.md": POST, "_posts/2019-01-01-b.html": "", "c.rst": ""}, "_posts/2019-01-01-b.html, c.rst"),
+        (posts("draft", "private", "publish", name="status"), "posts: 2 files with the status draft or private will"),
+        (
+            {"_config.yml": "", **posts("jekyll update", "[a]", name="categories")},
+            "posts: Jekyll takes the categories 'jekyll update' apart, here they are one value; write a list where they are "
+            "several: [jekyll, update]",
+        ),
+    ],
+)
+def test_what_is_shown_in_another_way_than_before_is_said(files: Files, note: str) -> None:
+    assert any(note in found for found in adopt_files(files).notes)
+
+
+def test_html_in_code_is_no_html() -> None:
+    assert adopt_files({"posts/a.md": "---\ntitle: A\n---\n```html\n<p>\n```\nen <b>to</b>\n"}).notes == ()
+
+
 def test_the_order_of_the_files_does_not_matter() -> None:
     files = {**posts("a", "[b]", "1"), "docs/x.md": PAGE, "_posts/2019-01-01-a.md": POST}
     assert adopt_files(files) == adopt_files(dict(reversed(files.items())))

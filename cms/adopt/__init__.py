@@ -19,14 +19,16 @@ from cms.adopt.inference import (
     find_date,
     find_order,
     find_title,
+    heading_as_title,
     infer_field,
     is_dated,
     is_name,
     required_fields,
 )
-from cms.adopt.languages import COMMON, elect, is_norwegian, vote
+from cms.adopt.languages import COMMON, elect, is_norwegian
 from cms.adopt.layout import Layout, Plan, lay_out
 from cms.adopt.leftout import is_markdown
+from cms.adopt.remarks import Glance, fields_notes, look, other_markup, texts_notes
 from cms.adopt.shapes import dated_day
 from cms.adopt.tally import Tally, tally_documents
 from cms.adopt.words import humanize, label_of
@@ -87,9 +89,9 @@ def adopt(
         name: of the repository, for the title when no configuration gives one.
         branch: short name of the branch to publish; empty leaves it open.
     """
-    documents, votes, unparsed = _read_all(files)
+    documents, glances, unparsed = _read_all(files)
     other_paths = frozenset(others)
-    hints = read_hints(configs or {}, {*documents, *votes, *other_paths})
+    hints = read_hints(configs or {}, {*documents, *other_paths})
     parsed = {path: document for path, document in documents.items() if document is not None}
     layout = lay_out(
         documents,
@@ -97,16 +99,17 @@ def adopt(
         dated={path for path, document in parsed.items() if is_dated(document.values)},
         fronted={path for path, document in documents.items() if document is None or document.format != "none"},
     )
-    default, locales = _locales(layout, hints, votes, parsed)
-    notes = _layout_notes(layout, default)
+    default, locales = _locales(layout, hints, {path: glance.language for path, glance in glances.items()}, parsed)
+    notes = _layout_notes(layout, default) + _other_notes(other_paths)
     slugs = {plan.name: {found.slug for found in plan.matches.values()} for plan in layout.plans}
     schemas: dict[str, str] = {}
     summaries = []
     for plan in layout.plans:
         readable = sum(path in parsed for path in plan.matches)
         around = Surroundings(collection=plan.name, files=readable, locales=locales, slugs=slugs, assets=other_paths)
-        schemas[f"{plan.name}.yaml"], said = _schema(plan, parsed, around, hints)
-        notes += said
+        seen = {path: glances[path] for path in plan.matches if path in glances}
+        schemas[f"{plan.name}.yaml"], said = _schema(plan, parsed, around, hints, seen)
+        notes += said + texts_notes(plan.name, seen)
         summaries.append(_summary(plan, readable))
     covered = {path for plan in layout.plans for path in plan.matches}
     return Adoption(
@@ -128,10 +131,10 @@ def _summary(plan: Plan, readable: int) -> CollectionSummary:
 
 def _read_all(
     files: Iterable[tuple[str, bytes]],
-) -> tuple[dict[str, Document | None], dict[str, str | None], list[Finding]]:
-    """(front matter by path, language by path, what could not be read)."""
+) -> tuple[dict[str, Document | None], dict[str, Glance], list[Finding]]:
+    """(front matter by path, what its text is like by path, what could not be read)."""
     documents: dict[str, Document | None] = {}
-    votes: dict[str, str | None] = {}
+    glances: dict[str, Glance] = {}
     unparsed = []
     for path, source in sorted(files):
         try:
@@ -140,11 +143,11 @@ def _read_all(
             documents[path] = None
             unparsed.append(finding_of(error, path=path))
             continue
-        votes[path] = vote(document.body)
+        glances[path] = look(document.body)
         documents[path] = Document(
             format=document.format, values=document.values, body="", body_line=document.body_line, block=document.block
         )
-    return documents, votes, unparsed
+    return documents, glances, unparsed
 
 
 def _locales(
@@ -203,13 +206,23 @@ def _settings(hints: Hints, name: str, branch: str, default: str, locales: Seque
     )
 
 
-def _schema(plan: Plan, parsed: Mapping[str, Document], around: Surroundings, hints: Hints) -> tuple[str, list[str]]:
+def _schema(
+    plan: Plan, parsed: Mapping[str, Document], around: Surroundings, hints: Hints, glances: Mapping[str, Glance]
+) -> tuple[str, list[str]]:
     """(text of the schema file, notes)."""
     every = tally_documents([parsed[path] for path in plan.matches if path in parsed])
     fields = {name: tally for name, tally in every.items() if is_name(name)}
     guesses = {name: infer_field(name, tally, around) for name, tally in fields.items()}
     properties = {name: guess.schema for name, guess in guesses.items()}
     title = find_title(fields, around.files, around.slugs[plan.name])
+    if (
+        title is None
+        and "title" not in fields
+        and sum(glance.is_headed for glance in glances.values()) * 2 > len(glances)
+    ):
+        guesses["title"] = heading_as_title(around)
+        properties = {"title": guesses["title"].schema, **properties}
+        title = "title"
     is_dated_by_path = any(found.day is not None or dated_day(path) for path, found in plan.matches.items())
     date = find_date(fields, properties, files=len(plan.matches) + 1 if is_dated_by_path else around.files)
     required = required_fields(fields, around.files)
@@ -237,7 +250,8 @@ def _schema(plan: Plan, parsed: Mapping[str, Document], around: Surroundings, hi
         for name in every
         if name not in fields
     ]
-    return text, _field_notes(plan, guesses, title=title, date=date) + strange
+    said = _field_notes(plan, guesses, title=title, date=date) + fields_notes(plan.name, fields, hints.generator)
+    return text, said + strange
 
 
 def _sort(fields: Mapping[str, Tally], plan: Plan, files: int, *, title: str | None, date: str | None) -> str:
@@ -284,6 +298,11 @@ def _layout_notes(layout: Layout, default: str) -> list[str]:
             if len(slugs) > 1:
                 notes.append(f"{plan.name}: the slugs {_list(sorted(slugs))} differ only in case; both are served")
     return notes
+
+
+def _other_notes(paths: Iterable[str]) -> list[str]:
+    other = other_markup(paths)
+    return [f"not served, because it is not Markdown: {_list(other)}"] if other else []
 
 
 def _list(values: Sequence[str], limit: int = 5) -> str:

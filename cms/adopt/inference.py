@@ -109,6 +109,12 @@ def find_title(fields: Mapping[str, Tally], files: int, slugs: Collection[str]) 
     return next((name for name in telling if fields[name].filled * 2 >= files), known[0] if known else None)
 
 
+def heading_as_title(around: Surroundings) -> Guess:
+    """The schema of a title that no file has, because each begins with a heading."""
+    schema = {"type": "string", "x-label": label_of("title", around.locales), "x-search": {"boost": 3.0}}
+    return Guess(schema, ["no file has it: it is filled with the heading that the text begins with"])
+
+
 def find_date(fields: Mapping[str, Tally], schemas: Mapping[str, Mapping[str, Any]], files: int) -> str | None:
     """The field that says when an entry was published; an address such as ``2019/06/27/title`` will do if nothing else does."""
     known = [name for name in DATES if name in fields and _date_share(fields[name]) >= MANY_DATES]
