@@ -387,7 +387,14 @@ def test_a_path_to_a_file_of_the_repository_is_an_asset() -> None:
 
 
 def test_only_what_every_file_fills_is_required() -> None:
-    files = {**posts(*"abcdef", name="kind"), "posts/x.md": "---\ntitle: X\nkind:\n---\n"}
+    files = posts(*"abcdefghijklmnopqrstuvwxyz", name="kind")
+    assert yaml.safe_load(adopt_files(files).schemas["posts.yaml"])["required"] == ["kind", "title"]
+    files["posts/x.md"] = "---\ntitle: X\nkind:\n---\n"
+    assert yaml.safe_load(adopt_files(files).schemas["posts.yaml"])["required"] == ["title"]
+
+
+def test_a_dozen_files_do_not_make_a_field_required() -> None:
+    files = posts(*"abcdefghijkl", name="kind")
     assert yaml.safe_load(adopt_files(files).schemas["posts.yaml"])["required"] == ["title"]
 
 

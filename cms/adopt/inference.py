@@ -26,7 +26,7 @@ from cms.adopt.words import (
 )
 from cms.dates import is_date_only, parse_date
 
-ENOUGH_FILES = 5
+ENOUGH_FILES, REQUIRED_FILES = 5, 20
 NAME_LENGTH = 60
 ENUM_FILES, ENUM_CHOICES, ENUM_REPEATS, ENUM_LENGTH = 20, 8, 6, 40
 FACET_LENGTH, FACET_CHOICES = 40, 300
@@ -94,11 +94,11 @@ def is_name(key: str) -> bool:
 
 
 def required_fields(fields: Mapping[str, Tally], files: int) -> list[str]:
-    """The fields that every file fills; of a handful of files only the title is believed."""
+    """The fields that every file fills; of few files only the title is believed, so that tomorrow's file is not refused for a habit."""
     return [
         name
         for name, tally in fields.items()
-        if tally.filled == files and files and (files >= ENOUGH_FILES or name in TITLES[:2])
+        if tally.filled == files and files and (files >= REQUIRED_FILES or name in TITLES[:2])
     ]
 
 
