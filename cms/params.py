@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from cms.catalog import EVERY_LOCALE, Catalog, LocaleChain
+from cms.entry import Entry
 from cms.errors import CollectionNotFound, InvalidQuery, helpful
 from cms.filters import FilterReader
 from cms.model import ContentModel
@@ -50,7 +51,7 @@ LIST_PARAMETERS = (
     "highlight",
 )
 DETAIL_PARAMETERS = ("fields", "include", "depth", "format", "locale", "fallback")
-SEARCH_PARAMETERS = (*LIST_PARAMETERS, "collection")
+SEARCH_PARAMETERS = (*LIST_PARAMETERS, "collection", "similar")
 SUGGEST_PARAMETERS = ("search", "limit", "collection", "locale", "fallback")
 PLACES = (b"page=", b"offset=", b"skip=")
 PLACE_MARKS = (*PLACES, b"page[", b"offset[", b"skip[", b"%")  # without any of them no page is named
@@ -166,6 +167,7 @@ class ListRequest:
 
     Attributes:
         text: full text to search for; empty: none.
+        similar: find what is like this entry.
         by_relevance: no order was asked for, so a search answers with the best first.
         page: the page's number when it was asked for by number.
     """
@@ -173,6 +175,7 @@ class ListRequest:
     queries: tuple[Query, ...]
     shape: Shape
     text: str = ""
+    similar: Entry | None = None
     by_relevance: bool = False
     page: int | None = None
     highlight: bool = False
@@ -208,13 +211,28 @@ def read_search_request(pairs: Pairs, catalog: Catalog) -> ListRequest:
     """The parameters of ``GET /search``: a filter, a facet or a sort applies to the collections that have such a field.
 
     Raises:
-        InvalidQuery: naming the parameter; ``q`` is required.
+        InvalidQuery: naming the parameter; ``q`` or ``similar`` is required.
     """
     parameters = read_parameters(pairs, SEARCH_PARAMETERS)
     text = parameters.one("search")
-    if text is None:
+    name = parameters.one("similar")
+    if text is None and name is None:
         raise InvalidQuery("q is required: the words to search for", parameter="q")
-    return _read(parameters, catalog, _read_collections(parameters, catalog.model), text.strip())
+    collections = _read_collections(parameters, catalog.model)
+    wanted = _read(parameters, catalog, collections, (text or "").strip())
+    if name is None:
+        return wanted
+    similar = _find_similar(catalog, name, read_chain(parameters, catalog))
+    return replace(wanted, similar=similar, by_relevance=wanted.by_relevance or "sort" not in parameters.single)
+
+
+def _find_similar(catalog: Catalog, name: str, chain: LocaleChain) -> Entry:
+    collection, _, slug = name.strip("/").partition("/")
+    known = find_collection_parameter(catalog.model, collection, "similar")
+    entry = catalog.find(known.name, slug, catalog.default_chain if chain == EVERY_LOCALE else (*chain, ""))
+    if entry is None:
+        raise InvalidQuery(f"similar: there is no entry {name[:200]!r}", parameter="similar")
+    return entry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,7 +268,7 @@ def _read_collections(parameters: Parameters, model: ContentModel) -> list[Colle
     return [find_collection_parameter(model, name) for name in names] or list(model.collections.values())
 
 
-def find_collection_parameter(model: ContentModel, name: str) -> Collection:
+def find_collection_parameter(model: ContentModel, name: str, parameter: str = "collection") -> Collection:
     """As :func:`find_collection`, for a name in a parameter.
 
     Raises:
@@ -259,7 +277,7 @@ def find_collection_parameter(model: ContentModel, name: str) -> Collection:
     try:
         return find_collection(model, name)
     except CollectionNotFound as error:
-        raise InvalidQuery(str(error), parameter="collection", nearest=error.facts.get("nearest")) from error
+        raise InvalidQuery(str(error), parameter=parameter, nearest=error.facts.get("nearest")) from error
 
 
 def _read(parameters: Parameters, catalog: Catalog, collections: Sequence[Collection], text: str) -> ListRequest:

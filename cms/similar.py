@@ -40,12 +40,16 @@ def key_terms(document: SearchDocument) -> str:
             counts[stem] += 1
             written.setdefault(stem, Counter())[word] += 1
         for stem, count in counts.items():
-            weights[stem] = weights.get(stem, 0.0) + weight * min(count, most)
+            # Long words, which are often compounds, say more than short ones.
+            weights[stem] = weights.get(stem, 0.0) + weight * min(count, most) * min(len(stem), 12) / 8
 
     add(document.title, TITLE_WEIGHT, 1)
     add(" ".join(text for text, _ in document.fields.values()), FIELD_WEIGHT, 1)
     add(document.summary, SUMMARY_WEIGHT, 1)
     add(document.body[:BODY_LIMIT], BODY_WEIGHT, REPEATED)
+    for stem, spellings in written.items():
+        if spellings.total() < 2 and weights[stem] < FIELD_WEIGHT / 2:
+            weights[stem] /= 4  # once in a long text is by chance
     best = sorted(weights, key=lambda stem: (-weights[stem], -len(stem), stem))
     words = [written[stem].most_common(1)[0][0] for stem in best[:WORDS_MOST]]
     while len(" ".join(words)) > LENGTH_MOST:

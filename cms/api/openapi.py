@@ -223,10 +223,15 @@ def _collection_parameter(ctx: Context, meaning: str) -> Json:
 def _search_parameters(ctx: Context, collections: Sequence[CollectionParameters]) -> list[Json]:
     shared = ("limit", "page", "offset", "locale", "fallback", "format", "depth", "facetLimit", "highlight")
     meaning = (
-        'The words: all must be there; `"a phrase"`, `OR`, `NOT` or `-word`, and `title:word` work. Alias: `search`.'
+        'The words: all must be there; `"a phrase"`, `OR`, `NOT` or `-word`, and `title:word` work. Alias: `search`. '
+        "Required unless `similar` is given."
     )
+    similar = "`collection/slug` of an entry: find others like it, out of all or out of what has the words."
+    first = next((entry for known in collections for entry in known.entries), None)
+    example = None if first is None else f"{first.collection}/{first.slug}"
     return [
-        {**query_parameter("q", meaning, {"type": "string"}), "required": True},
+        query_parameter("q", meaning, {"type": "string"}),
+        query_parameter("similar", similar, {"type": "string"}, example=example),
         _collection_parameter(ctx, "Collections to search in; without it in all."),
         *search_parameters(collections),
         *({"$ref": f"#/components/parameters/{name}"} for name in shared),

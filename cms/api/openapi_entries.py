@@ -62,6 +62,7 @@ BODY_PROPERTIES: Mapping[str, Json] = {
 }
 SEARCH_PROPERTIES: Mapping[str, Json] = {
     "score": {"type": "number", "description": "How well the entry fits the words; in answers to a text search only."},
+    "pinned": {"const": True, "description": "Editors put the entry first for these words; else it is not there."},
     "highlights": {
         "type": "array",
         "items": schema_of("Highlight"),

@@ -95,12 +95,16 @@ def _envelope() -> dict[str, Json]:
         "offset": {**COUNT, "description": "Instead of `page` and `pages` when asked for by `offset`."},
     }
     facets = {"type": "object", "additionalProperties": {"type": "array", "items": schema_of("FacetValue")}}
+    searched = {
+        "query": {**TEXT, "description": "The words searched for."},
+        "similar": {**TEXT, "description": "`id` of the entry that the hits are like."},
+    }
     return {
         "Meta": thing(view, description="What was read."),
         "CollectionsMeta": thing({"total": COUNT, **view}),
         "ListMeta": thing(
-            {**paging, **view, "facets": facets, "query": {**TEXT, "description": "The words searched for."}},
-            optional=("page", "pages", "offset", "facets", "query"),
+            {**paging, **view, "facets": facets, **searched},
+            optional=("page", "pages", "offset", "facets", *searched),
         ),
         "SuggestMeta": thing({"query": {**TEXT, "description": "What was typed."}, **view}),
         "Suggestion": _suggestion(),

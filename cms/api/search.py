@@ -30,24 +30,29 @@ def search_response(
     pairs: Pairs,
     highlight: bool,
 ) -> Response:
-    """A page of hits with ``score`` and, unless switched off, ``highlights``."""
+    """A page of hits with ``score``, ``pinned`` where editors said so, and, unless switched off, ``highlights``."""
     searcher = ctx.site.searcher
-    found = searcher.search(ctx.catalog, wanted.queries, wanted.text, by_relevance=wanted.by_relevance)
+    found = searcher.search(
+        ctx.catalog, wanted.queries, wanted.text, by_relevance=wanted.by_relevance, similar=wanted.similar
+    )
     marked = wanted.highlight or (highlight and not any(name == "highlight" for name, _ in pairs))
     items = [
-        _item(ctx, wanted, entry, score, marked=marked)
+        _item(ctx, wanted, entry, score, marked=marked, pinned=entry.path in found.pinned)
         for entry, score in zip(found.entries, found.scores, strict=True)
     ]
     query = wanted.queries[0]
     page = Page(query.limit, query.offset, wanted.page, found.total)
     kept, _ = split_place(request.scope["query_string"])
-    return page_response(request, ctx, page, kept, items, found.facets, {"query": wanted.text})
+    meta = {"query": wanted.text} | ({} if wanted.similar is None else {"similar": wanted.similar.id})
+    return page_response(request, ctx, page, kept, items, found.facets, meta)
 
 
-def _item(ctx: Context, wanted: ListRequest, entry: Entry, score: float, *, marked: bool) -> bytes:
+def _item(ctx: Context, wanted: ListRequest, entry: Entry, score: float, *, marked: bool, pinned: bool) -> bytes:
     extra: dict[str, Any] = {"score": round(score, 4)}
+    if pinned:
+        extra["pinned"] = True
     if marked:
-        snippets = ctx.site.searcher.snippets(ctx.catalog, entry, wanted.text)
+        snippets = ctx.site.searcher.snippets(ctx.catalog, entry, wanted.text) if wanted.text else []
         # The engine knows the excerpt as the summary, and as a field when its schema gives it a weight.
         found = {OWN_NAMES.get(snippet.field, snippet.field): snippet.html for snippet in snippets if snippet.marked}
         extra["highlights"] = [{"field": field, "html": html} for field, html in found.items()]
