@@ -359,7 +359,7 @@ def _published_at(
                 return _seconds("-".join(inside.groups()) if inside else value, zone)
             except (ValueError, OverflowError) as error:
                 if name not in ADDRESSES:
-                    wrong(name, _not_a_date(value, error), DATE_HINT, "warning")
+                    wrong(name, f"{_not_a_date(value, error)}, so the entry has none", DATE_HINT, "warning")
     return None
 
 

@@ -358,6 +358,11 @@ def test_a_date_that_is_none_keeps_the_field_text_and_is_reported() -> None:
     assert yaml.safe_load(adoption.schemas["posts.yaml"])["x-date"] == "date"
 
 
+def test_a_blog_with_many_wrong_dates_is_still_ordered_by_date() -> None:
+    schema = yaml.safe_load(adopt_files(posts("2019-06-27", "1. mai 2020", "i går", name="date")).schemas["posts.yaml"])
+    assert (schema["x-date"], schema["x-sort"]) == ("date", "-published_at")
+
+
 def test_a_few_words_over_many_files_become_choices_and_free_text_does_not() -> None:
     adoption = adopt_files(posts(*["ny", "ferdig"] * 20, name="fase"))
     assert field(adoption, "fase")["enum"] == ["ferdig", "ny"]

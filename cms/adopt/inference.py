@@ -32,7 +32,7 @@ ENUM_FILES, ENUM_CHOICES, ENUM_REPEATS, ENUM_LENGTH = 20, 8, 6, 40
 FACET_LENGTH, FACET_CHOICES = 40, 300
 REFERENCE_VALUES = 5
 OPEN_OBJECT = 60
-MANY_DATES = 0.9
+MANY_DATES = 0.6
 WORDS = frozenset({"yes", "no", "on", "off", "true", "false"})
 DATE_LIKE = re.compile(r"(?=.*\d).{6,64}", re.DOTALL)
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[A-Za-z]{2,}")
