@@ -23,6 +23,7 @@ from cms.finding import Finding, finding_of
 from cms.model import ContentModel, read_model, with_branch
 from cms.refs import CommitId, branch_ref, is_commit_id, short_name, tag_ref
 from cms.searching import Searcher
+from cms.searchlog import SearchLog
 from cms.settings import SCHEMAS_FOLDER, SETTINGS_FILE, Environment
 from cms.snapshot import Progress, Snapshot, advance_snapshot, build_snapshot
 from cms.store import Store
@@ -58,6 +59,7 @@ class Site:
         self._infer = infer
         self._cache = DerivedCache(cache_folder)
         self.bodies = Bodies(store, self._cache)
+        self.searches = SearchLog()
         self._watch = store.watch(ref)
         self._catalog: Catalog | None = None
         self._searcher: Searcher | None = None
@@ -264,6 +266,7 @@ class Site:
 
     def close(self) -> None:
         """Keep what makes the next start fast, and let go of files."""
+        self.searches.tell()
         catalog = self._catalog
         if catalog is not None:
             history = catalog.snapshot.history

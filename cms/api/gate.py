@@ -18,6 +18,7 @@ from cms.api.lanes import Lanes
 from cms.api.metrics import Metrics
 from cms.api.pages import next_page
 from cms.catalog import Catalog
+from cms.searchlog import Result
 from cms.site import Site
 
 Headers = list[tuple[bytes, bytes]]
@@ -39,13 +40,14 @@ TEXTUAL = (b"application/json", b"application/problem+json", b"text/", b"applica
 
 
 class Stored(NamedTuple):
-    """An answer as it was first given; ``variants`` are its encodings."""
+    """An answer as it was first given; ``variants`` are its encodings, ``searched`` what a search is counted as."""
 
     status: int
     headers: Headers
     body: bytes
     etag: bytes
     variants: MutableMapping[bytes, tuple[Headers, bytes]]
+    searched: tuple[Result, str] | None = None
 
 
 class Gate:
@@ -88,6 +90,8 @@ class Gate:
             caching = _cache_control(catalog, now)
             await self._answer(scope, send, stored, caching, body_wanted=method == "GET")
             self._metrics.count(scope, method, stored.status, time.perf_counter() - started)
+            if stored.searched is not None:
+                site.searches.count(*stored.searched)
         elif method == "OPTIONS" and scope["path"].startswith("/api/"):
             await send({"type": "http.response.start", "status": 204, "headers": PREFLIGHT})
             await send({"type": "http.response.body", "body": b""})
@@ -131,14 +135,20 @@ class Gate:
         # What the endpoint matched is wanted by the metrics.
         scope["route_name"] = inner.get("route_name", "")
         body = b"".join(parts)
-        return self._store(key, catalog, status, headers, body)
+        return self._store(key, catalog, status, headers, body, inner.get("searched"))
 
     def _store(
-        self, key: tuple[bytes, bytes], catalog: Catalog | None, status: int, headers: Headers, body: bytes
+        self,
+        key: tuple[bytes, bytes],
+        catalog: Catalog | None,
+        status: int,
+        headers: Headers,
+        body: bytes,
+        searched: tuple[Result, str] | None = None,
     ) -> Stored:
         """The answer, kept when it is a success with a validator, and when nothing new came while it was made."""
         etag = next((value for name, value in headers if name == b"etag"), b"")
-        stored = Stored(status, headers, body, etag, {})
+        stored = Stored(status, headers, body, etag, {}, searched)
         if status == 200 and etag and len(body) <= STORED_ITEM_BYTES and catalog is self._catalog:
             self._keep(key, stored)
         return stored

@@ -1,6 +1,7 @@
 """``/metrics`` in the text format of Prometheus: requests by route, method and status, and what is being served."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -8,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
 
+from cms.searchlog import BUCKETS as SEARCH_BUCKETS
 from cms.site import Site
 
 KIND = "text/plain; version=0.0.4; charset=utf-8"
@@ -43,13 +45,8 @@ class Metrics:
         for (route, method, status), number in self._requests.items():
             requests.add_metric([route, method, str(status)], number)
         yield requests
-        times = HistogramMetricFamily("cms_request_seconds", "Time to answer, in this process.")
-        total, buckets = 0, []
-        for limit, number in zip([*map(str, BUCKETS), "+Inf"], self._times, strict=True):
-            total += number
-            buckets.append((limit, total))
-        times.add_metric([], buckets, self._seconds)
-        yield times
+        yield _histogram("cms_request_seconds", "Time to answer, in this process.", BUCKETS, self._times, self._seconds)
+        yield from self._searches()
         if not self._site.is_empty:
             entries = GaugeMetricFamily("cms_entries", "Entries that are visible now.", labels=["collection"])
             for name, shelf in self._site.catalog.shelves.items():
@@ -64,6 +61,16 @@ class Metrics:
             "cms_degraded", "1 when the newest state of the branch could not be served.", 1 if self._site.trouble else 0
         )
 
+    def _searches(self) -> Iterator[Metric]:
+        known = self._site.searches
+        results = CounterMetricFamily("cms_searches", "Searches answered, by what they found.", labels=["result"])
+        for result, number in known.results.items():
+            results.add_metric([result], number)
+        yield results
+        yield _histogram(
+            "cms_search_seconds", "Time to search, without what was known.", SEARCH_BUCKETS, known.times, known.seconds
+        )
+
     def describe(self) -> list[Metric]:
         """Nothing ahead of time: the registry must not call :meth:`collect` while the site is being made."""
         return []
@@ -72,6 +79,13 @@ class Metrics:
         """``GET /metrics``."""
         del request
         return Response(generate_latest(self._registry), media_type=KIND, headers={"Cache-Control": "no-store"})
+
+
+def _histogram(name: str, meaning: str, limits: Sequence[float], numbers: Sequence[int], seconds: float) -> Metric:
+    family = HistogramMetricFamily(name, meaning)
+    names = [*map(str, limits), "+Inf"]
+    family.add_metric([], list(zip(names, accumulate(numbers), strict=True)), seconds)
+    return family
 
 
 def route_of(path: str) -> str:

@@ -1,5 +1,6 @@
 """``/search``, and lists with ``search=``: full text, in the threads that are for it because it reads the index."""
 
+import time
 from typing import Any
 
 import orjson
@@ -10,7 +11,10 @@ from cms.api.pages import Page
 from cms.api.responses import page_response
 from cms.api.state import Context, context
 from cms.entry import Entry
+from cms.errors import SearchUnavailable
 from cms.params import ListRequest, Pairs, read_search_request, split_place, split_query
+from cms.searching import Found
+from cms.searchlog import Result
 
 OWN_NAMES = {"summary": "excerpt"}
 
@@ -31,10 +35,7 @@ def search_response(
     highlight: bool,
 ) -> Response:
     """A page of hits with ``score``, ``pinned`` where editors said so, and, unless switched off, ``highlights``."""
-    searcher = ctx.site.searcher
-    found = searcher.search(
-        ctx.catalog, wanted.queries, wanted.text, by_relevance=wanted.by_relevance, similar=wanted.similar
-    )
+    found = _find(request, ctx, wanted)
     marked = wanted.highlight or (highlight and not any(name == "highlight" for name, _ in pairs))
     items = [
         _item(ctx, wanted, entry, score, marked=marked, pinned=entry.path in found.pinned)
@@ -45,6 +46,25 @@ def search_response(
     kept, _ = split_place(request.scope["query_string"])
     meta = {"query": wanted.text} | ({} if wanted.similar is None else {"similar": wanted.similar.id})
     return page_response(request, ctx, page, kept, items, found.facets, meta)
+
+
+def _find(request: Request, ctx: Context, wanted: ListRequest) -> Found:
+    """Search, and say what the search is to be counted as: here, because its answer may be given many times."""
+    started = time.perf_counter()
+    try:
+        found = ctx.site.searcher.search(
+            ctx.catalog, wanted.queries, wanted.text, by_relevance=wanted.by_relevance, similar=wanted.similar
+        )
+    except SearchUnavailable:
+        request.scope["searched"] = ("unavailable", "")
+        raise
+    ctx.site.searches.time(time.perf_counter() - started)
+    if wanted.text and not wanted.queries[0].offset:
+        # A filter may be why nothing was found, which says nothing about the words.
+        is_plain = wanted.similar is None and all(query.where is None for query in wanted.queries)
+        result: Result = "some" if found.total else "none"
+        request.scope["searched"] = (result, wanted.text if is_plain else "")
+    return found
 
 
 def _item(ctx: Context, wanted: ListRequest, entry: Entry, score: float, *, marked: bool, pinned: bool) -> bytes:
