@@ -1,6 +1,7 @@
 """The benchmark's own parts: sites that are the same every time, honest counting, a readable table."""
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 from cms.site import Site
@@ -10,6 +11,7 @@ from tests.bench.generate import AUTHORS, CATEGORIES, Generator, generate
 from tests.bench.load import ask_again, ask_once
 from tests.bench.report import Row, median_ratio, table
 from tests.bench.servers import Client, serve_answers
+from tests.bench.stock import Document, Question, stock_engines
 
 
 def tip(repository: Path) -> str:
@@ -51,3 +53,15 @@ def test_the_table_is_markdown_with_ratios_of_rounds() -> None:
     ratio = median_ratio([1.0, 4.0, 9.0], [2.0, 2.0, 2.0])
     last = table([Row(what="a", site="b", ours="c", other="d", ratio=ratio, aim="≤ 3")]).splitlines()[-1]
     assert last == "| a | b | c | d | 2.00 | ≤ 3 |"
+
+
+def test_every_engine_is_asked_the_same(tmp_path: Path) -> None:
+    texts = {"title": "Ny ferje", "summary": "", "body": "En elektrisk ferje over fjorden"}
+    post = Document(id="a", **texts, category="klima", tags=("el",))
+    for name, engine in stock_engines(tmp_path).items():
+        engine.build([post, replace(post, id="b", title="Ny buss", body="Bussen er elektrisk")])
+        engine.change(replace(post, id="b", title="Ny buss", body="Bussen er elektrisk og stille"))
+        kinds = {"rare": ("stille",), "phrase": ("elektrisk", "ferje"), "AND": ("elektrisk", "fjorden")}
+        found = [engine.ask(Question(kind=kind, words=words, extra="klima")) for kind, words in kinds.items()]
+        more = [engine.ask(Question(kind=kind, words=("elektrisk",), extra="klima")) for kind in ("filter", "facet")]
+        assert (found, more, engine.size() > 0) == ([1, 1, 1], [2, 2], True), name
