@@ -6,7 +6,7 @@
 from collections.abc import Iterator
 
 from cms.adopt import Adoption, adopt, is_config, is_markdown
-from cms.errors import CMSError
+from cms.errors import CMSError, RepositoryProblem
 from cms.finding import Finding, finding_of
 from cms.model import ContentModel, check_references
 from cms.objects import FileEntry
@@ -14,6 +14,8 @@ from cms.refs import CommitId
 from cms.schema import Collection, read_schema
 from cms.settings import SCHEMAS_FOLDER, read_settings
 from cms.store import Store
+
+SAMPLE = 20
 
 
 def adopt_commit(store: Store, commit: CommitId, branch: str) -> Adoption:
@@ -23,10 +25,17 @@ def adopt_commit(store: Store, commit: CommitId, branch: str) -> Adoption:
         branch: short name of the branch to publish.
 
     Raises:
-        RepositoryProblem: the commit or its trees cannot be read; a single damaged file is left out.
+        RepositoryProblem: the commit or its trees cannot be read, or none of its files; a single damaged file is left out.
     """
     listing = store.list_files(commit)
     content = [file for file in listing if is_markdown(file.path)]
+    if content and not any(
+        source is not None for _, source in store.read_blobs(file.blob for file in content[:SAMPLE])
+    ):
+        raise RepositoryProblem(
+            "the content of the files is missing from the repository",
+            hint="a partial clone (--filter=blob:none) must be made complete with `git fetch --refetch --no-filter`",
+        )
     rest = [file for file in listing if not is_markdown(file.path)]
     configs = dict(_sources(store, [file for file in rest if is_config(file.path)]))
     return adopt(

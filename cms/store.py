@@ -392,7 +392,7 @@ def _object_problem(id: str, error: Exception) -> RepositoryProblem:
         return RepositoryProblem(
             f"object {id} is missing",
             object=id,
-            hint=f"{_FSCK}; a partial clone (--filter) must be made complete with `git fetch --refetch`",
+            hint=f"{_FSCK}; a partial clone (--filter) must be made complete with `git fetch --refetch --no-filter`",
         )
     return RepositoryProblem(f"object {id} is damaged: {error}", object=id, hint=_FSCK)
 
@@ -424,7 +424,9 @@ def _opening_problem(path: Path, error: Exception) -> RepositoryProblem:
     elif path.is_file():
         detail, hint = "it is a file, not a folder", f"a bundle must be cloned first: `git clone {path.name}`"
     elif outer := pygit2.discover_repository(place):
-        detail, hint = "it is a folder inside a repository", f"use the repository itself: {outer}"
+        folder = Path(outer)
+        root = folder.parent if folder.name == ".git" else folder
+        detail, hint = "it is a folder inside a repository", f"use the repository itself: {root}"
     else:
         detail, hint = "it is not a Git repository", "run `git init` and commit, or give another folder"
     return RepositoryProblem(f"cannot open {place}: {detail}", path=place, hint=hint)

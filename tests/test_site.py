@@ -250,6 +250,14 @@ def test_an_inferred_model_gives_way_to_a_written_one(repo: Repo, opened: list[S
     assert site.catalog.model.is_inferred
 
 
+def test_a_partial_clone_without_content_is_not_taken_for_an_empty_site(repo: Repo) -> None:
+    tree = repo.git("mktree", "--missing", stdin=f"100644 blob {'1' * 40}\ta.md\n".encode())
+    repo.git("update-ref", "refs/heads/main", repo.git("commit-tree", "-m", "Partial", tree))
+    with pytest.raises(RepositoryProblem, match="content of the files is missing") as caught:
+        Site.open(repo.path, infer=infer_model)
+    assert "git fetch --refetch --no-filter" in caught.value.facts["hint"]
+
+
 def test_an_inferred_model_grows_with_what_it_did_not_foresee(repo: Repo, opened: list[Site]) -> None:
     repo.commit({f"posts/{name}.md": post(name, rank="1", day="2024-01-01") for name in "abcdef"})
     site = open_site(repo, opened)
