@@ -29,6 +29,8 @@ EVERY_LOCALE: LocaleChain = ("*",)
 SELECTIONS_LIMIT = 64
 ORDERS_LIMIT = 32
 POSTINGS_LIMIT = 64
+#: Where a file may list its earlier slugs: our name and Hugo's, and that of Jekyll.
+ALIASES = ("aliases", "redirect_from")
 
 
 DATED = re.compile(r"\{(?:year|month|day)\}")
@@ -258,16 +260,16 @@ class Catalog:
         return found[0] if found else None
 
     def find_alias(self, collection: str, alias: str) -> str | None:
-        """The slug of the visible entry that lists *alias* among its ``aliases``; the first slug when several do."""
+        """The slug of the visible entry that has *alias* among its earlier ones; the first slug when several have."""
         shelf = self.shelves[collection]
         if shelf.aliases is None:
             found: dict[str, str] = {}
             for slug, entries in shelf.slugs.items():
                 for entry in entries:
-                    names = entry.parsed.fields.get("aliases")
-                    for name in names if isinstance(names, list) else ():
-                        known = str(name).strip("/")
-                        found[known] = min(slug, found.get(known, slug))
+                    for names in map(entry.parsed.fields.get, ALIASES):
+                        for name in names if isinstance(names, list) else [names] if names else ():
+                            known = str(name).strip("/")
+                            found[known] = min(slug, found.get(known, slug))
             shelf.aliases = found
         return shelf.aliases.get(alias.strip("/"))
 
@@ -338,9 +340,7 @@ class Catalog:
             shelf.selections[chain] = found
         return found
 
-    def order(
-        self, collection: str, chain: LocaleChain, spec: SortSpec, lookup: Lookup | None = None
-    ) -> list[Entry]:
+    def order(self, collection: str, chain: LocaleChain, spec: SortSpec, lookup: Lookup | None = None) -> list[Entry]:
         """All entries of a selection in the order *spec*, made once; *lookup* reads in this catalog's place."""
         selection = self.selection(collection, chain)
         found = selection.orders.get(spec)

@@ -172,15 +172,12 @@ def test_an_alias_leads_to_a_visible_entry(view: Views) -> None:
             "posts/a.md": "aliases: [old, /older/]",
             "posts/b.md": "draft: true\naliases: [gone]",
             "posts/c.md": "aliases: old",
+            "posts/d.md": "redirect_from: /2017/d.html",
+            "posts/e.md": "redirect_from: [/e/, 17]\naliases: once",
         }
     )
-    assert [catalog.find_alias("posts", name) for name in ("old", "/old/", "older", "gone", "a")] == [
-        "a",
-        "a",
-        "a",
-        None,
-        None,
-    ]
+    names = ("old", "/old/", "older", "gone", "a", "2017/d.html", "e", "17", "once")
+    assert [catalog.find_alias("posts", name) for name in names] == ["a", "a", "a", None, None, "d", "e", "e", "e"]
 
 
 def test_moments_bound_how_long_a_catalog_holds(view: Views) -> None:
