@@ -13,6 +13,7 @@ import structlog
 from typer.testing import CliRunner
 
 from cms import cli, errors
+from cms.cli import content
 from cms.cli.content import read_condition
 from cms.cli.exits import EXIT_CODES, exit_code_of
 from cms.errors import CMSError
@@ -329,6 +330,19 @@ def test_a_search_indexes_what_is_missing_and_finds_it(run: Run, site: Repo) -> 
     assert [line.split("\t")[1:3] for line in result.stdout.splitlines()] == [["posts/en", "Roboter i skolen"]]
 
 
+def test_a_search_finds_what_is_like_an_entry(run: Run, site: Repo) -> None:
+    site.commit({"content/posts/tre.md": "---\ntitle: Flere roboter i skolen\ntags: [ki]\n---\nRoboter.\n"})
+    result = run("search", "--similar", "posts/en", "-C", site.path)
+    assert [line.split("\t")[1] for line in result.stdout.splitlines()] == ["posts/tre"]
+    assert run("search", "-C", site.path).exit_code == 2
+    assert "posts/nei" in run("search", "--similar", "posts/nei", "-C", site.path).stderr
+
+
+def test_a_corrected_search_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    content.print_hits({"data": [], "meta": {"total": 0, "corrected": "barnehage"}})
+    assert "'barnehage'" in capsys.readouterr().err
+
+
 def test_a_list_with_a_text_searches(run: Run, site: Repo) -> None:
     result = run("list", "posts", "-C", site.path, "-q", "q=voss", "--fields", "slug")
     assert result.stdout == "to\n"
@@ -537,6 +551,12 @@ def test_a_list_of_nothing_on_a_terminal_says_so(terminal: Run, site: Repo) -> N
 
 def test_hits_on_a_terminal_have_the_words_in_bold(terminal: Run, site: Repo) -> None:
     assert "\x1b[1mspente\x1b[0m" in terminal("search", "spente", "-C", site.path).stdout
+
+
+def test_what_editors_put_first_is_marked_on_a_terminal(terminal: Run, run: Run, site: Repo) -> None:
+    site.commit({"content/search/bestbets.yaml": "spente: posts/to\n"})
+    lines = ESCAPES.sub("", terminal("search", "spente", "-C", site.path).stdout).splitlines()
+    assert [line.split()[:2] for line in lines[1:3]] == [["pinned", "posts/to"], [lines[2].split()[0], "posts/en"]]
 
 
 def test_an_entry_on_a_terminal_is_set_as_markdown(terminal: Run, site: Repo) -> None:

@@ -133,9 +133,14 @@ def show(
 
 
 def search(
-    words: Annotated[list[str], typer.Argument(help='Words, "a phrase", AND, OR, NOT, begin*.', show_default=False)],
+    words: Annotated[
+        list[str] | None, typer.Argument(help='Words, "a phrase", OR, NOT, title:word.', show_default=False)
+    ] = None,
     collection: Annotated[
         str, typer.Option("--collection", metavar="NAMES", help="Search in these only.", show_default=False)
+    ] = "",
+    similar: Annotated[
+        str, typer.Option(metavar="COLLECTION/SLUG", help="Find entries like this one.", show_default=False)
     ] = "",
     filter: FilterOption = None,
     sort: SortOption = "",
@@ -150,7 +155,7 @@ def search(
     is_json: JsonOption = False,
 ) -> None:
     """Search the full text of all collections, best hits first."""
-    pairs = [("q", " ".join(words)), *read_pairs(query, filter)]
+    pairs = [*given(q=" ".join(words or ()), similar=similar), *read_pairs(query, filter)]
     pairs += given(collection=collection, sort=sort, limit=limit, page=page, locale=locale, fields=fields, facet=facet)
     answer = ask(site, branch, "/search", pairs, uses_search=True)
     if is_json:
@@ -234,8 +239,18 @@ def print_hits(answer: Mapping[str, Any]) -> None:
         marked = [item["html"] for item in entry.get("highlights", ()) if item["field"] != "title"]
         key = f"{entry.get('collection')}/{entry.get('slug')}"
         text = marked_text(marked[0]) if marked else Text()
-        rows.append([Text(f"{entry['score']:.2f}"), Text(printable(key)), Text(cell(entry.get("title"))), text])
+        is_pinned = entry.get("pinned") is True and out().is_terminal
+        rows.append(
+            [
+                Text("pinned" if is_pinned else f"{entry['score']:.2f}"),
+                Text(printable(key)),
+                Text(cell(entry.get("title"))),
+                text,
+            ]
+        )
     print_table(["score", "entry", "title", "text"], rows)
+    if "corrected" in answer["meta"]:
+        print_note(f"these are hits for {answer['meta']['corrected']!r}, not for what was asked")
     print_facets(answer["meta"].get("facets") or {})
     print_summary(answer["meta"], len(rows))
 
