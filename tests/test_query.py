@@ -30,7 +30,7 @@ x-sort: -rank,title
 properties:
   title: {type: string}
   rank: {type: integer}
-  score: {type: number}
+  points: {type: number}
   flag: {type: boolean}
   day: {type: string, format: date}
   at: {type: string, format: date-time}
@@ -119,7 +119,7 @@ INDEXED = {
     "slug": ("p1",),
     "locale": ("en", "nb"),
 }
-FIELDS = (*INDEXED, "score", "at", "open", "published_at", "updated_at", "url", "last_author", "id", "path", "status")
+FIELDS = (*INDEXED, "points", "at", "open", "published_at", "updated_at", "url", "last_author", "id", "path", "status")
 OPERATORS = (
     "eq",
     "ne",
@@ -241,7 +241,7 @@ def test_a_facet_counts_what_its_own_condition_aside_is_left(blog: Catalog, tree
         ({"rank": {"nin": ["0,10"]}}, "0*01246"),
         ({"rank": {"ne": ["2"]}}, "0*03456"),
         ({"rank": {"exists": ["false"]}}, "0*46"),
-        ({"score": {"lt": ["0"]}}, "2"),
+        ({"points": {"lt": ["0"]}}, "2"),
         ({"flag": ["yes"]}, "04"),
         ({"flag": {"ne": ["true"]}}, "0*12356"),
         ({"title": {"icontains": ["ALF"]}}, "02"),
