@@ -7,5 +7,16 @@ catalog's. A document is keyed by its blob, so that a publication needs no index
 
 from cms.search.engine import Engine, Hit, Match, SearchDocument, Snippet
 from cms.search.registry import open_engine
+from cms.search.synonyms import Synonyms, common_synonyms, make_synonyms
 
-__all__ = ["Engine", "Hit", "Match", "SearchDocument", "Snippet", "open_engine"]
+__all__ = [
+    "Engine",
+    "Hit",
+    "Match",
+    "SearchDocument",
+    "Snippet",
+    "Synonyms",
+    "common_synonyms",
+    "make_synonyms",
+    "open_engine",
+]

@@ -20,10 +20,12 @@ from typing import NamedTuple
 
 import Stemmer
 
+from cms.search import norwegian
 from cms.search.stopwords import STOPWORDS
 
-VERSION = "1"  # part of the index's stamp: raise it whenever the words of a text change
+VERSION = "2"  # part of the index's stamp: raise it whenever the words of a text change
 UNKNOWN = "none"
+MIN_WRITTEN = 4  # shorter words are not corrected, so it does not matter how they are written
 MAX_WORD = 64  # a longer run of letters is data, not a word; its beginning is enough to find it
 
 _LANGUAGES = {
@@ -38,7 +40,7 @@ _NORDIC_LETTERS = frozenset("æøåäö")
 _NORDIC_FOLDS = str.maketrans({"æ": "a", "å": "a", "ä": "a", "ø": "o", "ö": "o"})
 _NORDIC_DIGRAPHS = str.maketrans({"æ": "ae", "å": "aa", "ä": "ae", "ø": "oe", "ö": "oe"})
 _NEIGHBOURS = {  # the same sounds on the keyboard of a neighbour
-    "norwegian": str.maketrans("äö", "æø"),
+    "norwegian": str.maketrans("äöüé", "æøue"),
     "danish": str.maketrans("äö", "æø"),
     "swedish": str.maketrans("æø", "äö"),
 }
@@ -68,11 +70,13 @@ class Chunk:
 
 
 class Terms(NamedTuple):
-    """What one chunk is indexed as: a stem for each part, stems of its joined forms, and plain forms that differ."""
+    """What one chunk is indexed as: a stem for each part, stems of its joined forms, plain forms that
+    differ from all of these, and the words as written."""
 
     parts: tuple[str, ...]
     joined: tuple[str, ...]
     folds: tuple[str, ...]
+    words: tuple[str, ...]
 
 
 def normalise(text: str) -> str:
@@ -158,6 +162,7 @@ class Language:
             parts=tuple(self.stem(word) for word in words),
             joined=tuple(self.stem(form) for chunk in found for form in chunk.joined),
             folds=tuple(sorted(folds.difference(self.stem(word) for word in words))),
+            words=tuple(word for word in words if len(word) >= MIN_WRITTEN and word.isalpha()),
         )
 
     def folds(self, word: str) -> frozenset[str]:
@@ -175,7 +180,12 @@ class Language:
         stemmer = _stemmer(self.name)
         spelled = word.translate(_NEIGHBOURS.get(self.name, {}))
         with self._lock:
-            stem: str = spelled if stemmer is None or not word.isalpha() else stemmer.stemWord(spelled)
+            if stemmer is None or not word.isalpha():
+                stem = spelled
+            elif self.name == "norwegian":
+                stem = norwegian.stem(spelled, stemmer.stemWord)
+            else:
+                stem = stemmer.stemWord(spelled)
             if len(self._stems) >= _CACHED_WORDS:
                 self._stems.clear()
             self._stems[word] = stem

@@ -15,17 +15,22 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, islice
 from pathlib import Path
+from typing import TypeVar
 
 from cms.errors import SearchUnavailable
-from cms.search import analysis, generations, querytext, ranking, whoosh
+from cms.search import analysis, corrections, generations, querytext, ranking, whoosh
 from cms.search.engine import Engine, Hit, Match, SearchDocument, Snippet
 from cms.search.snippets import make_snippets
+from cms.search.synonyms import Synonyms, common_synonyms
+from cms.search.variants import FOLD, TEXT_FIELDS, WORD
 
 _BATCH_DOCUMENTS = 5_000
 _REPORT_EVERY = 50
 _ATTEMPTS = 8
 _RETRY_SECONDS = 5
 _PASSING = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EACCES, errno.EPERM})  # says nothing of the files
+
+_Answer = TypeVar("_Answer")
 
 _log = logging.getLogger(__name__)
 
@@ -122,8 +127,8 @@ class _Part:
     def frequency(self, field: str, term: str) -> int:
         return self.reader.frequency_of(field, term)
 
-    def vocabulary(self, language: str) -> bytes:
-        return self.segment.vocabulary(language)
+    def vocabulary(self, name: str) -> bytes:
+        return self.segment.vocabulary(name)
 
 
 class View:
@@ -153,6 +158,60 @@ class View:
 
     def length_of(self, code: int) -> float:
         return whoosh.LENGTHS[code]
+
+
+@dataclass(frozen=True, slots=True)
+class _Lexicon:
+    """What a reader may know of the words of one language (``corrections.Lexicon``)."""
+
+    language: analysis.Language
+    view: View
+    generation: Generation
+    allowed: Container[str]
+
+    def is_found(self, word: str) -> bool:
+        stem = self.language.stem(word)
+        folds = (self._is_in(FOLD, form) for form in self.language.folds(word))
+        return any(self._is_in(kind, stem) for kind in TEXT_FIELDS) or any(folds)
+
+    def is_written(self, word: str) -> bool:
+        return self._is_in(WORD, word)
+
+    def written(self, beginning: str) -> Iterator[str]:
+        name = ranking.vocabulary_name(self.language.name, WORD)
+        for part in self.view.parts:
+            yield from ranking.words_beginning(part.vocabulary(name), beginning)
+
+    def frequency(self, word: str) -> int:
+        return sum(part.frequency(ranking.field_name(WORD, self.language), word) for part in self.view.parts)
+
+    def _is_in(self, kind: str, term: str) -> bool:
+        ids = self.generation.every_id
+        for part in self.view.parts:
+            postings = part.postings(ranking.field_name(kind, self.language), term)
+            for number in postings[0] if postings is not None else ():
+                identity = ids[part.base + number]
+                if identity is not None and identity in self.allowed:
+                    return True
+        return False
+
+
+def _first(languages: Sequence[analysis.Language], preferred: analysis.Language | None) -> list[analysis.Language]:
+    return sorted(languages, key=lambda language: language != preferred)
+
+
+def _clock(seconds: float) -> Callable[[], None]:
+    """To be called often: it raises when the time is over."""
+    deadline = time.monotonic() + seconds
+
+    def check_time() -> None:
+        if time.monotonic() > deadline:
+            raise SearchUnavailable(
+                f"The search was not done within {seconds:g} s. Try fewer or rarer words.",
+                retry_after_seconds=_RETRY_SECONDS,
+            )
+
+    return check_time
 
 
 class EmbeddedEngine:
@@ -187,24 +246,18 @@ class EmbeddedEngine:
         allowed: Container[str],
         deadline_seconds: float = 1.0,
         match: Match = "all",
+        synonyms: Synonyms | None = None,
     ) -> list[Hit]:
         node = querytext.parse(text)
         if node is None:
             self._latest()
             return []
-        deadline = time.monotonic() + deadline_seconds
-
-        def check_time() -> None:
-            if time.monotonic() > deadline:
-                raise SearchUnavailable(
-                    f"The search was not done within {deadline_seconds:g} s. Try fewer or rarer words.",
-                    retry_after_seconds=_RETRY_SECONDS,
-                )
-
+        check_time = _clock(deadline_seconds)
         preferred = analysis.language_of(locale) if locale else None
+        words = synonyms or common_synonyms()
 
         def run(view: View, generation: Generation) -> list[Hit]:
-            scores = ranking.rank(node, view, preferred=preferred, match=match, check_time=check_time)
+            scores = ranking.rank(node, view, preferred=preferred, match=match, synonyms=words, check_time=check_time)
             ids = generation.every_id
             found = [
                 (-score, identity)
@@ -216,8 +269,22 @@ class EmbeddedEngine:
 
         return self._read(run)
 
-    def snippets(self, text: str, document: SearchDocument, *, length: int = 200) -> list[Snippet]:
-        return make_snippets(text, document, length=length)
+    def correct(
+        self, text: str, *, locale: str | None, allowed: Container[str], deadline_seconds: float = 1.0
+    ) -> str | None:
+        check_time = _clock(deadline_seconds)
+
+        def run(view: View, generation: Generation) -> str | None:
+            languages = _first(view.languages(), analysis.language_of(locale) if locale else None)
+            lexicons = [_Lexicon(language, view, generation, allowed) for language in languages]
+            return corrections.correct(text, lexicons, check_time)
+
+        return self._read(run)
+
+    def snippets(
+        self, text: str, document: SearchDocument, *, length: int = 200, synonyms: Synonyms | None = None
+    ) -> list[Snippet]:
+        return make_snippets(text, document, length=length, synonyms=synonyms)
 
     def update(
         self, add: Iterable[SearchDocument], remove: Iterable[str], progress: Callable[[int], None] | None = None
@@ -316,7 +383,7 @@ class EmbeddedEngine:
                 retry_after_seconds=_RETRY_SECONDS,
             ) from error
 
-    def _read(self, action: Callable[["View", Generation], list[Hit]]) -> list[Hit]:
+    def _read(self, action: Callable[["View", Generation], _Answer]) -> _Answer:
         """Do something with the newest generation; again with a newer one when its files went away meanwhile."""
         for attempt in range(_ATTEMPTS):
             generation = self._latest()

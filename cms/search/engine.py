@@ -6,6 +6,8 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from cms.search.synonyms import Synonyms
+
 Match = Literal["all", "any"]
 
 
@@ -72,6 +74,7 @@ class Engine(Protocol):
         allowed: Container[str],
         deadline_seconds: float = 1.0,
         match: Match = "all",
+        synonyms: Synonyms | None = None,
     ) -> list[Hit]:
         """Every document in ``allowed`` that fits, best first, equal scores by id. No text is an error.
 
@@ -80,12 +83,27 @@ class Engine(Protocol):
                 than the reader's come a little later.
             match: whether a document must contain all the words side by side in the query (``all``), or some of them is
                 enough (``any``, for when ``all`` found nothing and the reader is told so).
+            synonyms: words that count as one another; without them, those that come with the program.
 
         Raises:
             SearchUnavailable: past the deadline (never half an answer), or the index is broken or being built.
         """
 
-    def snippets(self, text: str, document: SearchDocument, *, length: int = 200) -> list[Snippet]:
+    def correct(
+        self, text: str, *, locale: str | None, allowed: Container[str], deadline_seconds: float = 1.0
+    ) -> str | None:
+        """The query with words that stand in no document in ``allowed`` changed to similar ones that do.
+
+        ``None`` when there is nothing to change, or nothing similar enough. Words of documents that are not in
+        ``allowed`` play no part, neither as what is known nor as what is proposed.
+
+        Raises:
+            SearchUnavailable: as ``search``.
+        """
+
+    def snippets(
+        self, text: str, document: SearchDocument, *, length: int = 200, synonyms: Synonyms | None = None
+    ) -> list[Snippet]:
         """The title, and the place in the text that fits the query best (else its beginning)."""
 
     def reset(self) -> None:

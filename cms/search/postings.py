@@ -8,7 +8,8 @@ from collections.abc import Iterable
 
 from cms.search.analysis import PART_PATTERN, Language, language_of_text, normalise
 from cms.search.engine import SearchDocument
-from cms.search.ranking import BODY, EXACT, EXTRA, FOLD, SUMMARY, TITLE, field_name
+from cms.search.ranking import field_name
+from cms.search.variants import BODY, EXACT, EXTRA, FOLD, SUMMARY, TITLE, WORD
 
 Posting = tuple[bytes, int, float, bytes]  # term, frequency, weight, packed positions
 
@@ -26,6 +27,7 @@ def postings_of(document: SearchDocument) -> tuple[Language, dict[str, list[Post
     """The language of a document, and the postings of each of its fields."""
     language = language_of_document(document)
     folds: dict[str, float] = {}
+    words: dict[str, float] = {}
     result = {}
     for kind, texts in (
         (TITLE, [(document.title, 1.0)]),
@@ -33,18 +35,22 @@ def postings_of(document: SearchDocument) -> tuple[Language, dict[str, list[Post
         (BODY, [(document.body, 1.0)]),
         (EXTRA, list(document.fields.values())),
     ):
-        postings = _placed(texts, language, folds, _FOLD_WEIGHTS.get(kind, 1.0))
+        postings = _placed(texts, language, folds, words, _FOLD_WEIGHTS.get(kind, 1.0))
         if postings:
             result[field_name(kind, language)] = postings
     exact = dict.fromkeys(PART_PATTERN.findall(normalise(document.title).casefold()), 1.0)
-    for kind, words in ((EXACT, exact), (FOLD, folds)):
-        if words:
-            result[field_name(kind, language)] = [(word.encode(), 1, weight, b"") for word, weight in words.items()]
+    for kind, forms in ((EXACT, exact), (FOLD, folds), (WORD, words)):
+        if forms:
+            result[field_name(kind, language)] = [(form.encode(), 1, weight, b"") for form, weight in forms.items()]
     return language, result
 
 
 def _placed(
-    texts: Iterable[tuple[str, float]], language: Language, folds: dict[str, float], fold_weight: float
+    texts: Iterable[tuple[str, float]],
+    language: Language,
+    folds: dict[str, float],
+    words: dict[str, float],
+    fold_weight: float,
 ) -> list[Posting]:
     places: dict[str, list[int]] = {}
     weights: dict[str, float] = {}
@@ -60,6 +66,8 @@ def _placed(
                 position += 1
             for form in terms.folds:
                 folds[form] = folds.get(form, 0.0) + weight * fold_weight
+            for word in terms.words:
+                words[word] = 1.0
         position += _GAP
     return [(stem.encode(), len(found), weights[stem], pack(found)) for stem, found in places.items()]
 

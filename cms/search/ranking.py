@@ -2,36 +2,45 @@
 
 Every language of the index is searched on its own, with its own stems and stop words, since a document has one language.
 Scores are BM25 for each field, added up: title before summary before body, and exact before stemmed before folded before
-part of a compound before beginning of a word.
+part of a compound before beginning of a word (``variants``).
 """
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from cms.search.analysis import Chunk, Language, has_nordic_letter
+from cms.search.analysis import Chunk, Language
 from cms.search.engine import Match
 from cms.search.querytext import All, Either, Node, Not, Words
+from cms.search.synonyms import Synonyms
+from cms.search.variants import (
+    BODY,
+    COMPOUNDING,
+    EXACT,
+    EXTRA,
+    FOLD,
+    MAX_LOOKED_AT,
+    MIN_PART,
+    PART_FACTOR,
+    SUMMARY,
+    SYNONYM_FACTOR,
+    TEXT_FIELDS,
+    TITLE,
+    Variant,
+    Widening,
+)
 
 Scores = dict[int, float]
 Postings = tuple[Sequence[int], Sequence[float]]
 
-# Fields of one language; ``_<language>`` is appended. Exact holds the words of the title unstemmed, fold the plain forms.
-TITLE, SUMMARY, BODY, EXTRA, EXACT, FOLD = "title", "summary", "body", "extra", "exact", "fold"
-TEXT_FIELDS = (TITLE, SUMMARY, BODY, EXTRA)
-_WEIGHTS = {TITLE: 4.0, SUMMARY: 2.5, BODY: 1.0, EXTRA: 1.0, EXACT: 2.0, FOLD: 0.4}
-_PART_FACTOR = 0.5
-_PREFIX_FACTOR = 0.25
-_SPELLING_FACTOR = 0.4
-_OTHER_LANGUAGE = 0.9
+WEIGHTS = {TITLE: 4.0, SUMMARY: 2.5, BODY: 1.0, EXTRA: 1.0, EXACT: 2.0, FOLD: 0.4}
+TOGETHER_SHARE = 0.75  # of the score of words written together, for each of them
+_MOST_JOINED = 3
+OTHER_LANGUAGE = 0.9
 _SATURATION = 1.2
 _LENGTH_SHARE = {TITLE: 0.3, SUMMARY: 0.5, BODY: 0.75, EXTRA: 0.5, EXACT: 0.3, FOLD: 0.5}
-MIN_EXPANDED = 4
-_MAX_EXPANSIONS = 30
-_MAX_LOOKED_AT = 2_000
-COMPOUNDING = frozenset({"norwegian", "danish", "swedish", "german", "dutch", "finnish", "hungarian", "estonian"})
 
 
 def field_name(kind: str, language: Language) -> str:
@@ -47,7 +56,7 @@ class Part(Protocol):
     def positions(self, field: str, term: str, documents: set[int]) -> Mapping[int, Sequence[int]]: ...
     def lengths(self, field: str) -> bytes: ...  # a code for each document, 0 for none; see length_of
     def frequency(self, field: str, term: str) -> int: ...
-    def vocabulary(self, language: str) -> bytes: ...  # every word of the language, each between two newlines
+    def vocabulary(self, name: str) -> bytes: ...  # see vocabulary_name; every word between two newlines
 
 
 class Source(Protocol):
@@ -89,15 +98,20 @@ class WordCache:
 
 
 def rank(
-    node: Node, source: Source, *, preferred: Language | None, match: Match, check_time: Callable[[], None]
+    node: Node,
+    source: Source,
+    *,
+    preferred: Language | None,
+    match: Match,
+    synonyms: Synonyms,
+    check_time: Callable[[], None],
 ) -> Scores:
     """Scores by document number. ``check_time`` is called often and may raise."""
     result: Scores = {}
     for language in source.languages():
-        ranker = _Ranker(source=source, language=language, match=match, check_time=check_time)
-        scores = ranker.evaluate(node)
+        scores = ranker_of(language, source, match=match, synonyms=synonyms, check_time=check_time).evaluate(node)
         if preferred is not None and preferred != language:
-            scores = {number: score * _OTHER_LANGUAGE for number, score in scores.items()}
+            scores = {number: score * OTHER_LANGUAGE for number, score in scores.items()}
         if result:
             result.update(scores)
         else:
@@ -105,11 +119,44 @@ def rank(
     return result
 
 
+def ranker_of(
+    language: Language, source: Source, *, match: Match, synonyms: Synonyms, check_time: Callable[[], None]
+) -> "Ranker":
+    known = KnownWords(source, language)
+    widening = Widening(language=language, vocabulary=known, synonyms=synonyms, check_time=check_time)
+    return Ranker(source=source, language=language, match=match, widening=widening, check_time=check_time)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownWords:
+    """The words of one language in an index (``variants.Vocabulary``)."""
+
+    source: Source
+    language: Language
+
+    def frequency(self, term: str, fields: Sequence[str]) -> int:
+        names = [field_name(kind, self.language) for kind in fields]
+        return sum(part.frequency(name, term) for part in self.source.parts for name in names)
+
+    def beginning(self, letters: str, kind: str) -> Iterable[str]:
+        needle = b"\n" + letters.encode()
+        for part in self.source.parts:
+            yield from _lines(part.vocabulary(vocabulary_name(self.language.name, kind)), needle)
+
+    def ending(self, letters: str, kind: str) -> Iterable[str]:
+        needle = letters.encode() + b"\n"
+        for part in self.source.parts if self.language.name in COMPOUNDING else ():
+            yield from _lines(part.vocabulary(vocabulary_name(self.language.name, kind)), needle)
+
+
 @dataclass(slots=True, kw_only=True)
-class _Ranker:
+class Ranker:
+    """Scores documents of one language."""
+
     source: Source
     language: Language
     match: Match
+    widening: Widening
     check_time: Callable[[], None]
     _known_weights: dict[str, Sequence[float]] = field(default_factory=dict)
 
@@ -152,17 +199,19 @@ class _Ranker:
         return all(part in self.language.stopwords for chunk in node.chunks for part in chunk.parts)
 
     def _written_apart(self, found: list[tuple[Node, Scores]]) -> list[tuple[Node, Scores]]:
-        """Two words side by side may stand for one that is written together (``innsyns krav``): it counts as both."""
-        for n in range(len(found) - 1):
-            (first, one), (second, other) = found[n], found[n + 1]
-            words = [_single_word(first), _single_word(second)]
-            if words[0] is None or words[1] is None or len(words[0]) < 3 or len(words[1]) < 3:
-                continue
-            together = self._look_up(self.language.stem(words[0] + words[1]), TEXT_FIELDS)
-            if together:
-                half = {number: score / 2 for number, score in together.items()}
-                found[n], found[n + 1] = (first, _best(one, half)), (second, _best(other, half))
-        return found
+        """Words side by side may stand for one that is written together (``innsyns krav``), or for a synonym.
+
+        What is found so counts for each of them.
+        """
+        result = list(found)
+        for start, stop, variants in words_together([node for node, _ in found], self.widening):
+            together: Scores = {}
+            for variant in variants:
+                together = _best(together, self._look_up_variant(variant, rarity=True))
+            share = {number: score * TOGETHER_SHARE for number, score in together.items()}
+            for n in range(start, stop) if share else ():
+                result[n] = result[n][0], _best(result[n][1], share)
+        return result
 
     def _words(self, node: Words, *, widely: bool = True) -> Scores:
         fields = (node.field,) if node.field else TEXT_FIELDS
@@ -171,6 +220,7 @@ class _Ranker:
             self.language.name,
             self.match,
             str(widely),
+            self.widening.synonyms.digest,
             *fields,
             "\0".join(parts),
             *(j for c in node.chunks for j in c.joined),
@@ -183,38 +233,35 @@ class _Ranker:
             if raw:  # C++ is not C
                 return self._look_up(raw[0], fields)
             return self._word(parts[0], fields, widely=widely and not node.quoted)
-        scores = self._phrase(parts, fields)
+        scores = self._phrase([self.language.stem(part) for part in parts], fields)
         if len(node.chunks) == 1:
             for form in node.chunks[0].joined:
                 scores = _best(scores, self._word(form, fields, widely=False))
         if self.match == "any" and not node.quoted:
             loose = _sum(self._word(part, fields, widely=False) for part in parts)
-            scores = _best(scores, {number: score * _PART_FACTOR for number, score in loose.items()})
+            scores = _best(scores, {number: score * PART_FACTOR for number, score in loose.items()})
         return scores
 
     def _word(self, word: str, fields: Sequence[str], *, widely: bool) -> Scores:
         """One word in all its forms."""
-        language = self.language
-        stem = language.stem(word)
+        stem = self.language.stem(word)
         exact = _sum([self._look_up(stem, fields), self._look_up(word, (EXACT,)) if TITLE in fields else {}])
-        variants = []
-        if has_nordic_letter(word):
-            plain = {language.stem(language.spell_out(word))}
-            if len(word) >= 6:  # a short word may become another one: får is not far
-                plain.add(language.fold(stem))
-            variants += [(form, fields, _SPELLING_FACTOR) for form in plain if form != stem]
-        elif fields is TEXT_FIELDS:
-            variants += [(form, (FOLD,), 1.0) for form in language.folds(word)]
-        if widely and len(stem) >= MIN_EXPANDED:
-            variants += [(form, fields, factor) for form, factor in self._expansions(stem, fields)]
         wider: Scores = {}
-        for form, where, factor in variants:
+        for variant in self.widening.variants(word, fields, widely=widely):
             self.check_time()
-            for number, score in self._look_up(form, where, factor=factor, rarity=False).items():
+            for number, score in self._look_up_variant(variant).items():
                 if score > wider.get(number, 0.0):
                     wider[number] = score
         rarity = self._rarity(len(exact.keys() | wider.keys()))
         return _sum([exact, {number: score * rarity for number, score in wider.items()}]) if wider else exact
+
+    def _look_up_variant(self, variant: Variant, *, rarity: bool = False) -> Scores:
+        if variant.how == "word":
+            return self._look_up(variant.terms[0], variant.fields, factor=variant.factor, rarity=rarity)
+        if variant.how == "phrase":
+            return self._phrase(variant.terms, variant.fields, factor=variant.factor, rarity=rarity)
+        found = [self._look_up(term, variant.fields, factor=variant.factor, rarity=rarity) for term in variant.terms]
+        return _intersect(found, [])
 
     def _look_up(self, term: str, fields: Sequence[str], *, factor: float = 1.0, rarity: bool = True) -> Scores:
         """Documents with one indexed term, in any of some fields."""
@@ -225,7 +272,7 @@ class _Ranker:
             for part in self.source.parts:
                 postings = part.postings(name, term)
                 if postings is not None:
-                    _add(scores, postings, part.lengths(name), part.base, weights, _WEIGHTS[kind] * factor)
+                    _add(scores, postings, part.lengths(name), part.base, weights, WEIGHTS[kind] * factor)
         if rarity and scores:
             rare = self._rarity(len(scores))
             return {number: score * rare for number, score in scores.items()}
@@ -245,22 +292,9 @@ class _Ranker:
         total = max(self.source.document_count(self.language), documents)
         return math.log(1 + (total - documents + 0.5) / (documents + 0.5))
 
-    def _expansions(self, stem: str, fields: Sequence[str]) -> list[tuple[str, float]]:
-        """Indexed words that begin with the stem, or (in languages that write compounds together) end with it."""
-        counts: dict[str, int] = {}
-        for part in self.source.parts:
-            self.check_time()
-            for word in _containing(part.vocabulary(self.language.name), stem, ends=self.language.name in COMPOUNDING):
-                counts[word] = counts.get(word, 0)
-        shortest = sorted(counts, key=lambda word: (len(word), word))[: 2 * _MAX_EXPANSIONS]
-        for word in shortest:
-            names = [field_name(kind, self.language) for kind in fields]
-            counts[word] = sum(part.frequency(name, word) for part in self.source.parts for name in names)
-        best = sorted(shortest, key=lambda word: (-counts[word], word))[:_MAX_EXPANSIONS]
-        return [(word, _PREFIX_FACTOR if word.startswith(stem) else _PART_FACTOR) for word in best]
-
-    def _phrase(self, parts: Sequence[str], fields: Sequence[str]) -> Scores:
-        stems = [self.language.stem(part) for part in parts]
+    def _phrase(
+        self, stems: Sequence[str], fields: Sequence[str], *, factor: float = 1.0, rarity: bool = True
+    ) -> Scores:
         scores: Scores = {}
         for kind in fields:
             name = field_name(kind, self.language)
@@ -270,12 +304,33 @@ class _Ranker:
                 counts = _phrase_counts(part, name, stems, self.check_time)
                 if counts:
                     postings = (list(counts), list(counts.values()))
-                    _add(scores, postings, part.lengths(name), part.base, weights, _WEIGHTS[kind])
-        rarity = self._rarity(len(scores)) * math.sqrt(len(parts))
-        return {number: score * rarity for number, score in scores.items()}
+                    _add(scores, postings, part.lengths(name), part.base, weights, WEIGHTS[kind] * factor)
+        rare = self._rarity(len(scores)) * math.sqrt(len(stems)) if rarity else 1.0
+        return {number: score * rare for number, score in scores.items()}
 
 
-def _single_word(node: Node) -> str | None:
+def words_together(nodes: Sequence[Node], widening: Widening) -> Iterator[tuple[int, int, list[Variant]]]:
+    """Runs of single words (from, to) that may be written as one word, or that stand for something else."""
+    language = widening.language
+    words = [single_word(node) for node in nodes]
+    for start in range(len(words)):
+        for stop in range(start + 2, min(len(words), start + max(_MOST_JOINED, widening.synonyms.longest)) + 1):
+            run = [word for word in words[start:stop] if word is not None]
+            if len(run) < stop - start:
+                break
+            variants = [
+                Variant(terms=tuple(map(language.stem, other)), fields=TEXT_FIELDS, factor=SYNONYM_FACTOR, how="phrase")
+                if len(other) > 1
+                else Variant(terms=(language.stem(other[0]),), fields=TEXT_FIELDS, factor=SYNONYM_FACTOR)
+                for other in widening.synonyms.of(run, language)
+            ]
+            if stop - start <= _MOST_JOINED and min(map(len, run)) >= MIN_PART:
+                variants.append(Variant(terms=(language.stem("".join(run)),), fields=TEXT_FIELDS, factor=1.0))
+            if variants:
+                yield start, stop, variants
+
+
+def single_word(node: Node) -> str | None:
     if isinstance(node, Words) and not node.quoted and not node.field and len(node.chunks) == 1:
         chunk: Chunk = node.chunks[0]
         if len(chunk.parts) == 1 and not chunk.joined:
@@ -339,26 +394,30 @@ def _most(found: Sequence[tuple[Node, Scores]], is_stopword: Callable[[Node], bo
     return {number: total[number] * count / len(telling) for number, count in counts.items()}
 
 
-def _containing(vocabulary: bytes, stem: str, *, ends: bool) -> list[str]:
-    """Words that begin (or also end) with the stem, out of newline-separated ones: a plain scan is fast and needs no tree."""
-    needle = stem.encode()
-    words = []
-    at = vocabulary.find(needle if ends else b"\n" + needle)
-    looked_at = 0
-    while at >= 0 and looked_at < _MAX_LOOKED_AT:
-        looked_at += 1
+def _lines(vocabulary: bytes, needle: bytes) -> Iterator[str]:
+    """The words around a needle that has their beginning or end in it: a plain scan is fast and needs no tree."""
+    at = vocabulary.find(needle)
+    for _ in range(MAX_LOOKED_AT):
+        if at < 0:
+            return
         start = vocabulary.rfind(b"\n", 0, at + 1) + 1
         end = vocabulary.find(b"\n", at + 1)
-        word = vocabulary[start:end].decode()
-        if word != stem and (word.startswith(stem) or (word.endswith(stem) and _is_head(word[: -len(stem)]))):
-            words.append(word)
-        at = vocabulary.find(needle if ends else b"\n" + needle, end)
-    return words
+        yield vocabulary[start:end].decode()
+        at = vocabulary.find(needle, end)
 
 
-def _is_head(letters: str) -> bool:
-    """Whether letters may be the first part of a compound: three or more, one of them a vowel."""
-    return len(letters) >= 3 and letters.isalpha() and any(letter in "aeiouyæøåäöü" for letter in letters)
+def words_beginning(vocabulary: bytes, letters: str) -> list[str]:
+    """All words that begin so, out of sorted ones; as many as there are."""
+    needle = b"\n" + letters.encode()
+    start, last = vocabulary.find(needle), vocabulary.rfind(needle)
+    if start < 0:
+        return []
+    return vocabulary[start + 1 : vocabulary.find(b"\n", last + 1)].decode().split("\n")
+
+
+def vocabulary_name(language: str, kind: str) -> str:
+    """What the words of a kind (of texts, plain or as written) are called beside a segment."""
+    return language if kind in TEXT_FIELDS else f"{language}-{kind}"
 
 
 def _phrase_counts(part: Part, name: str, stems: Sequence[str], check_time: Callable[[], None]) -> dict[int, float]:

@@ -14,7 +14,8 @@ from cms.search import querytext
 from cms.search.analysis import Chunk, Language, chunks, has_nordic_letter, normalise, spans
 from cms.search.engine import SearchDocument, Snippet
 from cms.search.postings import language_of_document
-from cms.search.ranking import COMPOUNDING, MIN_EXPANDED
+from cms.search.synonyms import Synonyms, common_synonyms
+from cms.search.variants import COMPOUNDING, MIN_EXPANDED
 
 _MAX_TEXT = 200_000  # characters looked through for a good place
 _MAX_KNOWN = 20_000
@@ -68,9 +69,11 @@ class _Found:
     value: int
 
 
-def make_snippets(text: str, document: SearchDocument, *, length: int) -> list[Snippet]:
+def make_snippets(
+    text: str, document: SearchDocument, *, length: int, synonyms: Synonyms | None = None
+) -> list[Snippet]:
     """The whole title; the best place of the body; and of the summary and other fields, where words were found there."""
-    wanted = _wanted(text, language_of_document(document))
+    wanted = _wanted(text, language_of_document(document), synonyms or common_synonyms())
     snippets = [_snippet("title", document.title, wanted, max(length, len(document.title)))]
     body = _snippet("body", document.body, wanted, length)
     others = [_snippet("summary", document.summary, wanted, length)]
@@ -79,7 +82,7 @@ def make_snippets(text: str, document: SearchDocument, *, length: int) -> list[S
 
 
 @lru_cache(maxsize=32)  # the hits of one page are shown one after the other
-def _wanted(text: str, language: Language) -> _Wanted:
+def _wanted(text: str, language: Language, synonyms: Synonyms) -> _Wanted:
     stems: dict[str, int] = {}
     folds: dict[str, int] = {}
     words = [
@@ -97,6 +100,10 @@ def _wanted(text: str, language: Language) -> _Wanted:
             for form in language.folds(word):
                 folds.setdefault(form, place)
     telling = [word for word in words if word not in language.stopwords]
+    for place, word in enumerate(words):
+        if word in telling:
+            for other in (*itertools.chain(*synonyms.of((word,), language)), *synonyms.compounds(word, language)):
+                stems.setdefault(language.stem(other), place)
     return _Wanted(
         language=language, stems=stems, folds=folds, stopwords=language.stopwords if telling else frozenset()
     )

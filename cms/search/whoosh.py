@@ -24,6 +24,7 @@ from typing import Any
 from cms.search import generations, ranking
 from cms.search.engine import SearchDocument
 from cms.search.postings import Posting, postings_of, unpack
+from cms.search.variants import FOLD, MIN_EXPANDED, TEXT_FIELDS, WORD
 
 with warnings.catch_warnings():  # its source of 2016 is not to newer Pythons' taste
     warnings.simplefilter("ignore")
@@ -43,6 +44,7 @@ _NAME = "MAIN"
 _ID = "id"
 _LANGUAGE = "language"
 _WORDS = ".words"
+_EXPANDED = (*TEXT_FIELDS, FOLD, WORD)
 _MEMORY_MB = 256
 _TIER = 6  # as many segments of one size are merged into one
 _BIG_SEGMENT = 5_000
@@ -197,7 +199,7 @@ class Writer(SegmentWriter):  # type: ignore[misc]
         language, postings = postings_of(document)
         for name in postings:
             if name not in self.schema:
-                positions = name.partition("_")[0] in ranking.TEXT_FIELDS
+                positions = name.partition("_")[0] in TEXT_FIELDS
                 self.schema.add(name, Prepared(positions=positions))
         # A document without words still has a language, or "-word" would not find it.
         self.add_document(**postings, **{_ID: document.id.encode(), _LANGUAGE: language.name.encode()})
@@ -220,18 +222,18 @@ class Writer(SegmentWriter):  # type: ignore[misc]
                 path.unlink(missing_ok=True)
 
     def _write_vocabularies(self, segment: Any) -> None:
-        """Write the words of each language beside a new segment, for expansions: each between two newlines."""
+        """Write the words of each language beside a new segment, for expansions and corrections, a line for each."""
         reader = Reader(self.storage, self.schema, segment)
         words: dict[str, set[bytes]] = {}
         for field in self.schema.names():
             kind, _, language = field.partition("_")
-            if kind in ranking.TEXT_FIELDS and reader.has_field(field):
-                found = (word for word in reader.words(field) if len(word) >= ranking.MIN_EXPANDED)
-                words.setdefault(language, set()).update(found)
+            if kind in _EXPANDED and reader.has_field(field):
+                found = (word for word in reader.words(field) if len(word) >= MIN_EXPANDED)
+                words.setdefault(ranking.vocabulary_name(language, kind), set()).update(found)
         reader.close()
-        for language, known in words.items():
+        for name, known in words.items():
             content = b"\n" + b"\n".join(sorted(known)) + b"\n"
-            (Path(self.storage.folder) / _words_file(segment, language)).write_bytes(content)
+            (Path(self.storage.folder) / _words_file(segment, name)).write_bytes(content)
 
     def abandon(self) -> None:
         """Give up in any state; what was written is cleared away by the next commit."""
@@ -267,8 +269,8 @@ def merge_tiers(writer: Writer, segments: Sequence[Any]) -> list[Any]:
     return kept
 
 
-def _words_file(segment: Any, language: str) -> str:
-    return str(segment.make_filename(f".{language}{_WORDS}"))
+def _words_file(segment: Any, vocabulary: str) -> str:
+    return str(segment.make_filename(f".{vocabulary}{_WORDS}"))
 
 
 def latest_contents(folder: Path) -> int:
@@ -344,13 +346,13 @@ class Segment:
             self._lengths[field] = lengths
         return lengths
 
-    def vocabulary(self, language: str) -> bytes:
-        """The terms of the texts in one language, each between two newlines."""
-        words = self._vocabularies.get(language)
+    def vocabulary(self, name: str) -> bytes:
+        """The terms of one kind in one language (``ranking.vocabulary_name``), each between two newlines."""
+        words = self._vocabularies.get(name)
         if words is None:
-            path = self._folder / self.file.replace(".seg", f".{language}{_WORDS}")
+            path = self._folder / self.file.replace(".seg", f".{name}{_WORDS}")
             words = path.read_bytes() if path.exists() else b"\n"
-            self._vocabularies[language] = words
+            self._vocabularies[name] = words
         return words
 
 

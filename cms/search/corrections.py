@@ -1,0 +1,112 @@
+"""Another spelling for words of a query that stand nowhere. Pure.
+
+A word is corrected when no document that the reader may find has it, and only to a word that such a document has: what is
+not published is neither known nor proposed. The first letter stands, whole letters may be missing, wrong, too many or have
+changed places: one, in longer words two.
+"""
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Protocol
+
+from cms.search import querytext
+from cms.search.analysis import PART_PATTERN, Language, normalise
+
+_MIN_LETTERS = 4
+_TWO_FROM_LETTERS = 8
+_MOST_CORRECTED = 3
+_MOST_COMPARED = 20_000
+_MOST_ASKED = 12
+_PAUSE = 500
+_LIKE_FIRST = {"a": "aåæ", "o": "oø", "å": "åa", "ø": "øo", "æ": "æa"}
+
+
+class Lexicon(Protocol):
+    """The words of one language, as a reader may know them."""
+
+    @property
+    def language(self) -> Language: ...
+    def is_found(self, word: str) -> bool: ...  # by a document that the reader may find, in whatever form
+    def is_written(self, word: str) -> bool: ...  # exactly so, in such a document
+    def written(self, beginning: str) -> Iterable[str]: ...  # all words there are, hidden ones too
+    def frequency(self, word: str) -> int: ...
+
+
+def correct(text: str, lexicons: Sequence[Lexicon], check_time: Callable[[], None]) -> str | None:
+    """The query with other words for those that are not found; ``None`` when none was changed."""
+    text = normalise(text)
+    asked = {
+        part
+        for words in querytext.positive_words(querytext.parse(text))
+        for chunk in words.chunks
+        for part in chunk.parts
+        if len(part) >= _MIN_LETTERS and part.isalpha()
+    }
+    changes: dict[str, str] = {}
+    for part in sorted(asked):
+        check_time()
+        if len(changes) < _MOST_CORRECTED and not any(
+            part in lexicon.language.stopwords or lexicon.is_found(part) for lexicon in lexicons
+        ):
+            other = _similar(part, lexicons, check_time)
+            if other is not None:
+                changes[part] = other
+    if not changes:
+        return None
+    return PART_PATTERN.sub(lambda match: _as_typed(match.group(), changes), text)
+
+
+def _as_typed(word: str, changes: dict[str, str]) -> str:
+    other = changes.get(word.casefold())
+    if other is None:
+        return word
+    return other.capitalize() if word[0].isupper() and not word.isupper() else other
+
+
+def _similar(word: str, lexicons: Sequence[Lexicon], check_time: Callable[[], None]) -> str | None:
+    candidates = [
+        (distance, number, -lexicon.frequency(other), other)
+        for number, lexicon in enumerate(lexicons)
+        for other, distance in _nearest(word, lexicon, check_time)
+    ]
+    for _, number, _, other in heapq.nsmallest(_MOST_ASKED, candidates):
+        if lexicons[number].is_written(other):
+            return other
+    return None
+
+
+def _nearest(word: str, lexicon: Lexicon, check_time: Callable[[], None]) -> Iterator[tuple[str, float]]:
+    limit = 2 if len(word) >= _TWO_FROM_LETTERS else 1
+    fold = lexicon.language.fold
+    plain, letters = fold(word), set(fold(word))
+    compared = 0
+    for first in _LIKE_FIRST.get(word[0], word[0]):
+        for other in lexicon.written(first):
+            if abs(len(other) - len(word)) > limit:
+                continue
+            compared += 1
+            if compared > _MOST_COMPARED:
+                return
+            if compared % _PAUSE == 0:
+                check_time()
+            plain_other = fold(other)
+            if len(letters.symmetric_difference(plain_other)) <= 2 * limit:
+                distance = osa_distance(plain, plain_other, limit)
+                if distance <= limit and other != word:
+                    yield other, distance + (0.5 if first != word[0] else 0.0)
+
+
+def osa_distance(one: str, other: str, limit: int) -> int:
+    """Letters to leave out, put in, change or swap with the next one (optimal string alignment); ``limit + 1`` for more."""
+    before: list[int] = []
+    row = list(range(len(other) + 1))
+    for n, letter in enumerate(one, 1):
+        last, before, row = before, row, [n]
+        for m, match in enumerate(other, 1):
+            cost = min(before[m] + 1, row[m - 1] + 1, before[m - 1] + (letter != match))
+            if n > 1 and m > 1 and letter == other[m - 2] and one[n - 2] == match:
+                cost = min(cost, last[m - 2] + 1)
+            row.append(cost)
+        if min(row) > limit:
+            return limit + 1
+    return min(row[-1], limit + 1)

@@ -1,0 +1,194 @@
+"""What else a word of a query may be called in a text: synonyms, plain letters, compounds, longer words. Pure.
+
+Each way to find it has a factor, so that the word itself comes before its synonyms, and those before compounds and words that
+merely begin with it. How the forms are looked up, and what the index knows of words (``Vocabulary``), is the engine's.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Literal, Protocol
+
+from cms.search.analysis import Language, has_nordic_letter
+from cms.search.synonyms import Synonyms
+
+# Fields of one language; ``_<language>`` is appended. Exact holds the words of the title unstemmed, fold the plain forms of
+# all words that have some, word the words as written that are no stems.
+TITLE, SUMMARY, BODY, EXTRA, EXACT, FOLD, WORD = "title", "summary", "body", "extra", "exact", "fold", "word"
+TEXT_FIELDS = (TITLE, SUMMARY, BODY, EXTRA)
+
+SYNONYM_FACTOR = 0.75
+DERIVED_FACTOR = 0.45
+SPELLING_FACTOR = 0.4
+PART_FACTOR = 0.5
+PREFIX_FACTOR = 0.25
+APART_FACTOR = 0.3
+_WIDER_FACTOR = 0.6  # of a compound of a synonym, or of a plain form
+
+MIN_EXPANDED = 4
+MIN_PART = 3
+MAX_EXPANSIONS = 30
+MAX_LOOKED_AT = 2_000
+COMPOUNDING = frozenset({"norwegian", "danish", "swedish", "german", "dutch", "finnish", "hungarian", "estonian"})
+_FEW = 3
+_EXPANDED_SYNONYMS = 3
+_TRIED_COMPOUNDS = 60
+_MIN_TAKEN_APART = 7
+_JOINTS = ("", "s", "e")
+_DERIVED = ("ering", "asjon", "sjon", "ning", "ing", "else")
+_MIN_ROOT = 5
+
+
+class Vocabulary(Protocol):
+    """The words of one language in an index."""
+
+    def frequency(self, term: str, fields: Sequence[str]) -> int:
+        """In how many documents a term is, about; 0 for none."""
+
+    def beginning(self, letters: str, kind: str) -> Iterable[str]:
+        """Terms that begin so: of the texts, or plain forms (``FOLD``); not all when there are very many."""
+
+    def ending(self, letters: str, kind: str) -> Iterable[str]:
+        """Terms that end so; in languages that write compounds together only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """Terms to look up in some fields: one; several that stand side by side (``phrase``), or anywhere (``all``)."""
+
+    terms: tuple[str, ...]
+    fields: Sequence[str]
+    factor: float
+    how: Literal["word", "phrase", "all"] = "word"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Widening:
+    """Finds the variants of the words of one query in one language."""
+
+    language: Language
+    vocabulary: Vocabulary
+    synonyms: Synonyms
+    check_time: Callable[[], None]
+
+    def variants(self, word: str, fields: Sequence[str], *, widely: bool) -> Iterator[Variant]:
+        """Other ways to find a case-folded word in some fields; those of *widely* are for words that stand alone."""
+        yield from self._spellings(word, fields)
+        if not widely or word in self.language.stopwords:
+            return
+        stem = self.language.stem(word)
+        others = list(self._synonyms(word, fields))
+        yield from others
+        yield from self._expansions(word, stem, fields)
+        for other in islice((other for other in others if other.how == "word"), _EXPANDED_SYNONYMS):
+            for found in self._expansions(other.terms[0], other.terms[0], fields):
+                yield _weaker(found)
+        yield from self._derived(stem, fields)
+        if fields is TEXT_FIELDS and not has_nordic_letter(word):
+            yield from self._plain_expansions(word)
+        if self.vocabulary.frequency(stem, fields) < _FEW:
+            yield from self._taken_apart(word, fields)
+
+    def _spellings(self, word: str, fields: Sequence[str]) -> Iterator[Variant]:
+        language = self.language
+        if has_nordic_letter(word):
+            plain = {language.stem(language.spell_out(word))}
+            if len(word) >= 6:  # a short word may become another one: får is not far
+                plain |= language.folds(word)
+            for form in sorted(plain - {language.stem(word)}):
+                yield Variant(terms=(form,), fields=fields, factor=SPELLING_FACTOR)
+        elif fields is TEXT_FIELDS:
+            for form in sorted(language.folds(word)):
+                yield Variant(terms=(form,), fields=(FOLD,), factor=1.0)
+
+    def _synonyms(self, word: str, fields: Sequence[str]) -> Iterator[Variant]:
+        language = self.language
+        stem = language.stem(word)
+        for other in self.synonyms.of((word,), language):
+            stems = tuple(map(language.stem, other))
+            how: Literal["word", "phrase"] = "word" if len(stems) == 1 else "phrase"
+            yield Variant(terms=stems, fields=fields, factor=SYNONYM_FACTOR, how=how)
+        tried = islice(self.synonyms.compounds(word, language), _TRIED_COMPOUNDS)
+        for form in dict.fromkeys(map(language.stem, tried)):
+            if form != stem and self.vocabulary.frequency(form, fields):
+                yield Variant(terms=(form,), fields=fields, factor=SYNONYM_FACTOR)
+
+    def _expansions(self, word: str, stem: str, fields: Sequence[str]) -> Iterator[Variant]:
+        """Indexed words that begin with the word, or (in languages that write compounds together) end with it."""
+        self.check_time()
+        start = stem if len(stem) >= MIN_EXPANDED else word
+        found: dict[str, float] = {}
+        if len(start) >= MIN_EXPANDED:
+            found.update(dict.fromkeys(self.vocabulary.beginning(start, BODY), PREFIX_FACTOR))
+        elif len(start) >= MIN_PART and self.language.name in COMPOUNDING:
+            known = (form for form in self.vocabulary.beginning(start, BODY) if self._is_word(form[len(start) :]))
+            found.update(dict.fromkeys(known, PREFIX_FACTOR))
+        if len(stem) >= MIN_PART:
+            for form in self.vocabulary.ending(stem, BODY):
+                head = form[: -len(stem)]
+                if _may_be_head(head) if len(stem) >= MIN_EXPANDED else self._is_word(head):
+                    found[form] = PART_FACTOR
+        found.pop(stem, None)
+        for form in self._most_frequent(found, fields):
+            yield Variant(terms=(form,), fields=fields, factor=found[form])
+
+    def _plain_expansions(self, word: str) -> Iterator[Variant]:
+        """As ``_expansions``, for who types without the letters that a text has."""
+        for form in sorted(self.language.folds(word)):
+            if len(form) >= MIN_EXPANDED:
+                found = dict.fromkeys(self.vocabulary.beginning(form, FOLD), PREFIX_FACTOR)
+                endings = (other for other in self.vocabulary.ending(form, FOLD) if _may_be_head(other[: -len(form)]))
+                found.update(dict.fromkeys(endings, PART_FACTOR))
+                found.pop(form, None)
+                for other in self._most_frequent(found, (FOLD,)):
+                    yield Variant(terms=(other,), fields=(FOLD,), factor=found[other])
+
+    def _most_frequent(self, found: Iterable[str], fields: Sequence[str]) -> list[str]:
+        shortest = sorted(found, key=lambda form: (len(form), form))[: 2 * MAX_EXPANSIONS]
+        counts = {form: self.vocabulary.frequency(form, fields) for form in shortest}
+        return sorted(shortest, key=lambda form: (-counts[form], form))[:MAX_EXPANSIONS]
+
+    def _derived(self, stem: str, fields: Sequence[str]) -> Iterator[Variant]:
+        """What a noun of doing is made from: ``overvåke`` for ``overvåking``, ``installere`` for ``installasjon``."""
+        if self.language.name != "norwegian":
+            return
+        for ending in _DERIVED:
+            root = stem.removesuffix(ending)
+            if root != stem and len(root) >= _MIN_ROOT:
+                for form in (root, f"{root}ing", f"{root}ning"):
+                    if form != stem and self.vocabulary.frequency(form, fields):
+                        yield Variant(terms=(form,), fields=fields, factor=DERIVED_FACTOR)
+
+    def _taken_apart(self, word: str, fields: Sequence[str]) -> Iterator[Variant]:
+        """A compound that is hardly used: its parts, each somewhere in the text."""
+        if self.language.name not in COMPOUNDING or len(word) < _MIN_TAKEN_APART:
+            return
+        self.check_time()
+        best: tuple[int, tuple[str, str]] | None = None
+        for at in range(MIN_PART, len(word) - MIN_PART + 1):
+            tail = self.language.stem(word[at:])
+            for joint in _JOINTS:
+                head = word[:at].removesuffix(joint) if joint else word[:at]
+                if (joint and len(head) == at) or len(head) < MIN_PART:
+                    continue
+                parts = self.language.stem(head), tail
+                known = min(self.vocabulary.frequency(part, fields) for part in parts)
+                if known and (best is None or (min(map(len, parts)), known) > (min(map(len, best[1])), best[0])):
+                    best = known, parts
+        if best is not None:
+            yield Variant(terms=best[1], fields=fields, factor=APART_FACTOR, how="all")
+
+    def _is_word(self, letters: str) -> bool:
+        """Whether letters, perhaps without a joint at either end, are a word that stands somewhere alone."""
+        forms = {letters, letters.removesuffix("s"), letters.removesuffix("e"), letters.removeprefix("s")}
+        known = (self.language.stem(form) for form in forms if len(form) >= MIN_PART)
+        return any(self.vocabulary.frequency(stem, TEXT_FIELDS) for stem in known)
+
+
+def _weaker(variant: Variant) -> Variant:
+    return Variant(terms=variant.terms, fields=variant.fields, factor=variant.factor * _WIDER_FACTOR, how=variant.how)
+
+
+def _may_be_head(letters: str) -> bool:
+    """Whether letters may be the first part of a compound: three or more, one of them a vowel."""
+    return len(letters) >= MIN_PART and letters.isalpha() and any(letter in "aeiouyæøåäöü" for letter in letters)
