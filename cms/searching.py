@@ -22,7 +22,7 @@ from cms.model import ContentModel
 from cms.query import FacetValue, Query, count_facets, find_entries
 from cms.refs import BlobId, CommitId
 from cms.schema import Collection
-from cms.search import Engine, Match, SearchDocument, Snippet, open_engine
+from cms.search import Engine, Match, SearchDocument, Snippet, Synonyms, common_synonyms, make_synonyms, open_engine
 from cms.similar import Ranked, key_terms, rank_similar
 from cms.snapshot import Snapshot
 from cms.store import Store
@@ -32,18 +32,28 @@ INLINE_LIMIT = 200
 STALE_SHARE = 0.2
 STALE_FLOOR = 200
 RETRY_SECONDS = 5
+DEADLINE_SECONDS = 1.5
+LITTLE = 3
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """One page of hits, best first (or sorted), with their scores; ``pinned``: paths of those that editors put first."""
+    """One page of hits, best first (or sorted), with their scores.
+
+    Attributes:
+        text: what was looked for: what was asked, or, where little was found, the same with words corrected.
+        match: ``any`` when no entry has all the words, and those with some of them are given instead.
+        pinned: paths of those that editors put first.
+    """
 
     entries: Sequence[Entry]
     scores: Sequence[float]
     total: int
     facets: Mapping[str, Sequence[FacetValue]]
+    text: str
+    match: Match = "all"
     pinned: frozenset[str] = frozenset()
 
 
@@ -53,13 +63,15 @@ class Searcher:
     def __init__(self, folder: Path, store: Store, bodies: Bodies, model: ContentModel) -> None:
         self._store = store
         self._bodies = bodies
-        self._model = model
+        self.model = model
         self._engine: Engine = open_engine(
             folder, fingerprint=search_fingerprint(model), engine=model.settings.search.engine
         )
         self._lock = Lock()
         self._worker: Thread | None = None
         self._complete_at: CommitId | None = None
+        self._begun = 0  # how often the index was begun anew
+        self._synonyms: tuple[Sequence[tuple[str, ...]], Synonyms] = ((), common_synonyms())
 
     def missing(self, snapshot: Snapshot) -> dict[str, Entry]:
         """The texts of *snapshot* that are not indexed, by document id."""
@@ -67,7 +79,8 @@ class Searcher:
         entries: Iterable[Entry] = snapshot.files.values()
         if snapshot.changed is not None and snapshot.advanced_from == self._complete_at:
             entries = [entry for entry in map(snapshot.files.get, snapshot.changed) if entry is not None]
-        wanted = {entry.document_id: entry for entry in entries}
+        # What is hidden stays so until its bytes change, and must not even show in how much a common word counts.
+        wanted = {entry.document_id: entry for entry in entries if not entry.parsed.hidden}
         return {id: entry for id, entry in wanted.items() if id not in known}
 
     def update(self, snapshot: Snapshot, progress: Callable[[int], None] | None = None) -> int:
@@ -79,12 +92,11 @@ class Searcher:
         with self._lock:
             if self._engine.is_broken:
                 log.warning("search.rebuild", reason="the index is damaged")
-                self._engine.reset()
-                self._complete_at = None
+                self._begin_anew()
             missing = self.missing(snapshot)
             stale = self._stale(snapshot)
             if missing or stale:
-                self._engine.update(self._documents(missing.values()), stale, progress)
+                self._engine.update(self._documents(missing.values(), snapshot.model), stale, progress)
             self._complete_at = snapshot.commit.id
             return len(missing)
 
@@ -113,14 +125,14 @@ class Searcher:
         stale = known - {entry.document_id for entry in snapshot.files.values()}
         return stale if len(stale) > max(STALE_FLOOR, STALE_SHARE * len(known)) else frozenset()
 
-    def _documents(self, entries: Iterable[Entry]) -> Iterator[SearchDocument]:
+    def _documents(self, entries: Iterable[Entry], model: ContentModel) -> Iterator[SearchDocument]:
         waiting = list(entries)
         sources = self._store.read_blobs(BlobId(entry.blob) for entry in waiting)
         for entry, (_, source) in zip(waiting, sources, strict=True):
             if source is not None:
                 try:
                     self._bodies.prepare(BlobId(entry.blob), source)
-                    yield search_document(entry, self._model.collections[entry.collection], render_body(source).text)
+                    yield search_document(entry, model.collections[entry.collection], render_body(source).text)
                 except CMSError as error:
                     log.warning("search.skipped", path=entry.path, reason=str(error))
 
@@ -136,8 +148,13 @@ class Searcher:
             SearchUnavailable: the index cannot be written.
         """
         with self._lock:
-            self._complete_at = None
-            self._engine.reset()
+            self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        # In this order: who searches meanwhile must learn of it, or would take an empty index for a complete one.
+        self._complete_at = None
+        self._begun += 1
+        self._engine.reset()
 
     def close(self) -> None:
         """Let go of the index files."""
@@ -161,6 +178,7 @@ class Searcher:
         Raises:
             SearchUnavailable: the index is being built, or cannot be read, or the query took too long.
         """
+        begun = self._begun
         self._require_complete(catalog.snapshot)
         selected: list[Mapping[str, list[Entry]]] = []
         ordered: list[Entry] = []
@@ -172,10 +190,19 @@ class Searcher:
                 ordered += entries
                 selected.append(group_documents(entries))
         chain = queries[0].chain if queries else ()
-        look = _Look(self._engine, catalog, text, chain, pins=by_relevance and similar is None)
+        look = _Look(
+            self._engine,
+            catalog,
+            text,
+            chain,
+            synonyms=self._find_synonyms(catalog),
+            pins=by_relevance and similar is None,
+        )
+        allowed = _merged(selected)
+        look.understand(allowed, queries)
         if similar is not None:
             look.compare(similar, self._document(catalog, similar))
-        ranked = look.rank(_merged(selected))
+        ranked = look.rank(allowed)
         if not by_relevance:
             scores = {entry.path: score for entry, score in ranked}
             ranked = [(entry, scores[entry.path]) for entry in ordered if entry.path in scores]
@@ -186,11 +213,15 @@ class Searcher:
             for query in queries
             if query.facets
         }
+        if begun != self._begun:
+            raise _being_built()
         return Found(
             entries=[entry for entry, _ in page],
             scores=[score for _, score in page],
             total=len(ranked),
             facets=count_facets(catalog, queries, hits),
+            text=look.text,
+            match=look.match,
             pinned=frozenset(entry.path for entry in look.pinned),
         )
 
@@ -199,9 +230,15 @@ class Searcher:
             entry, catalog.shelves[entry.collection].collection, self._bodies.get(BlobId(entry.blob)).text
         )
 
+    def _find_synonyms(self, catalog: Catalog) -> Synonyms:
+        groups = catalog.snapshot.guide.groups
+        if self._synonyms[0] != groups:
+            self._synonyms = groups, make_synonyms(groups)
+        return self._synonyms[1]
+
     def snippets(self, catalog: Catalog, entry: Entry, text: str) -> list[Snippet]:
         """Pieces of *entry* that show why it was found."""
-        return self._engine.snippets(text, self._document(catalog, entry))
+        return self._engine.snippets(text, self._document(catalog, entry), synonyms=self._find_synonyms(catalog))
 
     def _require_complete(self, snapshot: Snapshot) -> None:
         """Bring the index up to *snapshot* when that takes a moment; else begin to, and say that it is being built."""
@@ -209,26 +246,71 @@ class Searcher:
             return
         if self._engine.is_broken or len(self.missing(snapshot)) > INLINE_LIMIT:
             self.follow(snapshot)
-            raise SearchUnavailable(
-                "the search index is being built; ask again in a moment", retry_after_seconds=RETRY_SECONDS
-            )
+            raise _being_built()
         self.update(snapshot)
+
+
+def _being_built() -> SearchUnavailable:
+    return SearchUnavailable(
+        "the search index is being built; ask again in a moment", retry_after_seconds=RETRY_SECONDS
+    )
 
 
 class _Look:
     """One search, to be made among the entries that a request selects, and again for a facet among others."""
 
-    def __init__(self, engine: Engine, catalog: Catalog, text: str, chain: LocaleChain, *, pins: bool) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        catalog: Catalog,
+        text: str,
+        chain: LocaleChain,
+        *,
+        synonyms: Synonyms,
+        pins: bool,
+    ) -> None:
+        self.text = text
+        self.match: Match = "all"
         self._engine = engine
         self._catalog = catalog
-        self._text = text
         self._locale = next((part for part in chain if part not in ("", "*")), None)
+        self._synonyms = synonyms
+        self._ends_at = time.monotonic() + DEADLINE_SECONDS
+        self._last: tuple[tuple[str, Match], Mapping[str, list[Entry]], list[Ranked]] | None = None
         self._similar: tuple[Entry, str] | None = None
         #: The visible entries that editors put first for this text; whether they are selected too is seen when ranking.
         self.pinned = list(self._find_pinned(chain)) if pins else []
 
+    def understand(self, selected: Mapping[str, list[Entry]], queries: Sequence[Query]) -> None:
+        """Settle what is looked for: where little is found with all the words, perhaps other words, or some of them.
+
+        That depends on everything a reader may see here, not on a filter: a click on a facet must not change it.
+        """
+        if not self.text or len(self._ask(self.text, selected, "all")) >= LITTLE:
+            return
+        asked = self.text
+        whole = _merged([self._catalog.documents(query.collection.name, query.chain) for query in queries])
+        if len(selected) == len(whole):
+            whole = selected  # no filter: it need not be asked again
+        found = self._ask(asked, whole, "all")
+        if len(found) >= LITTLE:
+            return
+        corrected = self._engine.correct(
+            asked, locale=self._locale, allowed=whole, deadline_seconds=self._seconds_left()
+        )
+        if corrected is not None:
+            better = self._ask(corrected, whole, "all")
+            if len(better) > len(found):
+                self.text = corrected
+                return
+        if not found and self._ask(corrected or asked, whole, "any"):
+            self.text, self.match = corrected or asked, "any"
+
+    def _seconds_left(self) -> float:
+        return self._ends_at - time.monotonic()
+
     def _find_pinned(self, chain: LocaleChain) -> Iterator[Entry]:
-        for name in self._catalog.snapshot.guide.pins(self._text, self._locale):
+        for name in self._catalog.snapshot.guide.pins(self.text, self._locale):
             collection, _, slug = name.partition("/")
             entry = self._catalog.find(
                 collection, slug, self._catalog.default_chain if chain == EVERY_LOCALE else chain
@@ -243,16 +325,27 @@ class _Look:
     def rank(self, allowed: Mapping[str, list[Entry]]) -> list[Ranked]:
         """What is found among *allowed*, best first."""
         if self._similar is None:
-            return self._with_pins(self._ask(self._text, allowed, "all"), allowed)
-        if self._text:
-            allowed = group_documents(entry for entry, _ in self._ask(self._text, allowed, "all"))
+            return self._with_pins(self._ask(self.text, allowed, self.match), allowed)
+        if self.text:
+            allowed = group_documents(entry for entry, _ in self._ask(self.text, allowed, self.match))
         entry, terms = self._similar
         paths = facet_paths(self._catalog.model, self._catalog.shelves[entry.collection].collection)
         return rank_similar(self._catalog, entry, paths, self._ask(terms, allowed, "any"))
 
     def _ask(self, text: str, allowed: Mapping[str, list[Entry]], match: Match) -> list[Ranked]:
-        found = self._engine.search(text, locale=self._locale, allowed=allowed, match=match)
-        return [(entry, hit.score) for hit in found for entry in allowed[hit.id]]
+        if self._last is not None and self._last[0] == (text, match) and self._last[1] is allowed:
+            return self._last[2]
+        found = self._engine.search(
+            text,
+            locale=self._locale,
+            allowed=allowed,
+            deadline_seconds=self._seconds_left(),
+            match=match,
+            synonyms=self._synonyms,
+        )
+        ranked = [(entry, hit.score) for hit in found for entry in allowed[hit.id]]
+        self._last = (text, match), allowed, ranked
+        return ranked
 
     def _with_pins(self, ranked: list[Ranked], allowed: Mapping[str, list[Entry]]) -> list[Ranked]:
         first = [pin for pin in self.pinned if any(entry is pin for entry in allowed.get(pin.document_id, ()))]
