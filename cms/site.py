@@ -8,7 +8,9 @@ import math
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from threading import Lock
 
@@ -29,6 +31,7 @@ from cms.snapshot import Progress, Snapshot, advance_snapshot, build_snapshot
 from cms.store import Store
 
 PRIVATE_FOLDER = "branchpress"
+INDEX_FOLDER = "index"
 FINDINGS_LOGGED = 20
 FALLBACK_BRANCHES = ("main", "master", "trunk")
 RETRY_SECONDS = 10.0
@@ -55,6 +58,7 @@ class Site:
         self.store = store
         self.ref = ref
         self.cache_folder = cache_folder
+        self.index_folder = cache_folder / INDEX_FOLDER
         self.trouble: Trouble | None = None
         self._infer = infer
         self._cache = DerivedCache(cache_folder)
@@ -87,6 +91,8 @@ class Site:
         store = Store.open(path)
         ref = published_ref(store, environment.branch if environment else "")
         site = cls(store, ref, cache_folder(store, ref), infer)
+        if environment is not None and environment.branch:
+            site.index_folder = index_folder(site)
         site.load(time.time(), progress=progress)
         return site
 
@@ -182,7 +188,8 @@ class Site:
         log.info("site.advanced", ref=self.ref, commit=commit)
         self.report()
         if self._searcher is not None:
-            self._searcher.follow(self.catalog.snapshot)
+            with suppress(SearchUnavailable):  # the next search will say
+                self.searcher.follow(self.catalog.snapshot)
 
     def report(self) -> None:
         """Log the files that cannot be served, after an advance only the changed ones; of many the first and their number."""
@@ -235,7 +242,6 @@ class Site:
             )
         snapshot = build_snapshot(self.store, commit, model, cache=self._cache, ref=self.ref, progress=progress)
         self._cache.prune(model.parse_fingerprint(collection) for collection in model.collections.values())
-        self._searcher = None
         return snapshot
 
     @property
@@ -245,11 +251,12 @@ class Site:
         Raises:
             SearchUnavailable: its folder cannot be used.
         """
+        model = self.catalog.model
         with self._searcher_lock:
-            if self._searcher is None:
+            if self._searcher is None or self._searcher.model is not model:
                 try:
                     self.cache_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                    self._searcher = Searcher(self.cache_folder / "index", self.store, self.bodies, self.catalog.model)
+                    self._searcher = Searcher(self.index_folder, self.store, self.bodies, model)
                 except OSError as error:
                     raise SearchUnavailable(f"the folder of the search index cannot be used: {error}") from error
             return self._searcher
@@ -331,6 +338,14 @@ def resolve_name(store: Store, name: str) -> CommitId:
         if commit is not None:
             return commit
     raise RefNotFound(f"there is no branch, tag or full commit id {name!r} in this repository", ref=name)
+
+
+def index_folder(site: Site) -> Path:
+    """Where the search index goes: another branch than the usual one has its own, since two schemas cannot share one."""
+    with suppress(CMSError):
+        if site.ref == published_ref(site.store, ""):
+            return site.cache_folder / INDEX_FOLDER
+    return site.cache_folder / f"{INDEX_FOLDER}-{sha256(site.ref.encode()).hexdigest()[:8]}"
 
 
 def cache_folder(store: Store, ref: str) -> Path:

@@ -8,11 +8,13 @@ import pytest
 from cms.inferred import infer_model
 from cms.model import ContentModel
 from cms.refs import CommitId
+from cms.settings import Environment
 from cms.site import Site
 from cms.store import Store
 from tests.repo import FIRST_COMMIT_AT, Repo
 
 NOW = FIRST_COMMIT_AT.timestamp() + 86_400
+SCHEMA = "type: object\nx-path: posts/{slug}.md\nproperties:\n  title: {type: string}\n"
 
 
 @pytest.fixture
@@ -22,6 +24,12 @@ def opened() -> Iterator[list[Site]]:
     yield sites
     for site in sites:
         site.close()
+
+
+def open_branch(repo: Repo, opened: list[Site], branch: str = "") -> Site:
+    """The site of *repo*, read."""
+    opened.append(Site.open(repo.path, infer=infer_model, environment=Environment(branch=branch)))
+    return opened[-1]
 
 
 def test_a_new_commit_counts_as_seen_only_when_it_is_served(repo: Repo, opened: list[Site]) -> None:
@@ -46,3 +54,30 @@ def test_a_new_commit_counts_as_seen_only_when_it_is_served(repo: Repo, opened: 
     first.join()
     assert not site.is_stale(NOW)
     assert list(site.catalog.shelves) == ["news"]
+
+
+def test_two_branches_of_one_repository_have_an_index_each(repo: Repo, opened: list[Site]) -> None:
+    repo.commit({"posts/a.md": "---\ntitle: Fisk\n---\n"})
+    repo.commit({"posts/a.md": "---\ntitle: Fugl\n---\n"}, branch="preview")
+    names = [open_branch(repo, opened, branch).index_folder.name for branch in ("", "main", "preview")]
+    assert names[:2] == ["index", "index"]
+    assert names[2].startswith("index-")
+
+
+def test_what_is_searched_belongs_to_what_is_served(repo: Repo, opened: list[Site]) -> None:
+    repo.commit({"schemas/posts.yaml": SCHEMA, "posts/a.md": "---\ntitle: Fisk\n---\n"})
+    site = open_branch(repo, opened)
+    before, old = site.searcher, site.catalog
+    assert site.searcher is before
+    repo.commit({"schemas/posts.yaml": None, "schemas/news.yaml": SCHEMA.replace("posts", "news")})
+    site.refresh(NOW)
+    assert site.searcher is not before
+    assert site.searcher.model is site.catalog.model
+    site.searcher.update(old.snapshot)  # a request that still reads the old state
+
+
+def test_a_hidden_text_does_not_count_in_what_is_found(repo: Repo, opened: list[Site]) -> None:
+    draft = "---\ntitle: Fisk\ndraft: true\n---\n"
+    repo.commit({"schemas/posts.yaml": SCHEMA, "posts/a.md": "---\ntitle: Fisk\n---\n", "posts/b.md": draft})
+    site = open_branch(repo, opened)
+    assert [entry.slug for entry in site.searcher.missing(site.catalog.snapshot).values()] == ["a"]

@@ -49,6 +49,8 @@ def readyz(request: Request) -> Response:
 def _search_state(site: Site) -> dict[str, Any]:
     try:
         missing = len(site.searcher.missing(site.catalog.snapshot))
+        if missing:  # nobody may be searching
+            site.searcher.follow(site.catalog.snapshot)
     except CMSError as error:
         return {"status": "unavailable", "detail": str(error)}
     return {"status": "building" if missing else "ready", "missing": missing}

@@ -74,7 +74,7 @@ def index(
         print_note("There is no commit yet, so there is nothing to index.")
         return
     searcher, snapshot = opened.searcher, opened.catalog.snapshot
-    place = opened.cache_folder / "index"
+    place = opened.index_folder
     if verify:
         missing = len(searcher.missing(snapshot))
         if searcher.is_broken or missing:
