@@ -29,7 +29,7 @@ from cms.wordlist import LAST, Texts, WordList
 NAME = "completions"
 TEXT_LIMIT = 100
 LATE_LIMIT = 300
-CHAINS_LIMIT = 64
+CHAINS_LIMIT = 16
 FACET_VALUES_LIMIT = 5_000
 LOOKED_AT = 4
 COUNTED = 2_000

@@ -44,8 +44,12 @@ class Lane:
 
 
 class Lanes:
-    """The lanes of one server process: full text, and queries over many entries."""
+    """The lanes of one server process: full text, queries over many entries, and sorting words for completions.
+
+    The last is done once for many who wait for it, so it takes one thread and many may wait.
+    """
 
     def __init__(self) -> None:
         self.searches = Lane()
         self.queries = Lane()
+        self.sorting = Lane(threads=1, waiting_most=500)

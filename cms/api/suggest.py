@@ -6,7 +6,6 @@ Sorting the words of a large site takes seconds: that happens in a thread of its
 from typing import Any
 from urllib.parse import quote
 
-from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -16,8 +15,6 @@ from cms.api.state import BASE, Context, context
 from cms.params import read_suggest_request, split_query
 from cms.suggest import FACET, TITLE, Suggestion, completions_of
 
-SORTING = CapacityLimiter(1)
-
 
 async def suggest(request: Request) -> Response:
     """``GET /suggest?q=``."""
@@ -26,7 +23,7 @@ async def suggest(request: Request) -> Response:
     wanted = read_suggest_request(split_query(raw), ctx.catalog)
     known = completions_of(ctx.catalog)
     if not known.is_ready(wanted.collections, wanted.chain):
-        await to_thread.run_sync(known.prepare, ctx.catalog, wanted.collections, wanted.chain, limiter=SORTING)
+        await ctx.lanes.sorting.run(known.prepare, ctx.catalog, wanted.collections, wanted.chain)
     found = known.find(ctx.catalog, wanted.text, wanted.collections, wanted.chain, wanted.limit)
     links = {"self": f"{BASE}/suggest?{quote(raw, safe=UNCHANGED)}"}
     return object_response(
