@@ -15,11 +15,12 @@ from itertools import chain, islice
 from pathlib import Path
 
 from cms.errors import SearchUnavailable
-from cms.search import analysis, generations, querytext
+from cms.search import analysis, corrections, generations, querytext
 from cms.search.engine import Engine, Hit, Match, SearchDocument, Snippet
 from cms.search.snippets import make_snippets
+from cms.search.synonyms import Synonyms, common_synonyms
 from cms.search.tantivy import index
-from cms.search.tantivy.query import compile_query
+from cms.search.tantivy.query import Lexicon, compile_query
 
 _VERSION = "1"  # part of the index's stamp: raise it whenever the fields of a document change
 _BATCH_DOCUMENTS = 5_000
@@ -63,23 +64,23 @@ class TantivyEngine:
         allowed: Container[str],
         deadline_seconds: float = 1.0,
         match: Match = "all",
+        synonyms: Synonyms | None = None,
     ) -> list[Hit]:
         node = querytext.parse(text)
         snapshot = self._latest()
         if node is None:
             return []
-        deadline = time.monotonic() + deadline_seconds
-
-        def check_time() -> None:
-            if time.monotonic() > deadline:
-                raise SearchUnavailable(
-                    f"The search was not done within {deadline_seconds:g} s. Try fewer or rarer words.",
-                    retry_after_seconds=_RETRY_SECONDS,
-                )
-
+        check_time = _clock(deadline_seconds)
         preferred = analysis.language_of(locale) if locale else None
         try:
-            query = compile_query(node, snapshot, preferred=preferred, match=match, check_time=check_time)
+            query = compile_query(
+                node,
+                snapshot,
+                preferred=preferred,
+                match=match,
+                synonyms=synonyms or common_synonyms(),
+                check_time=check_time,
+            )
             numbered = snapshot.search(query) if query is not None else []
         except SearchUnavailable:
             raise
@@ -90,8 +91,25 @@ class TantivyEngine:
         found = sorted((-score, names[number]) for number, _, score in numbered if names[number] in allowed)
         return [Hit(id=identity, score=-score) for score, identity in found]
 
-    def snippets(self, text: str, document: SearchDocument, *, length: int = 200) -> list[Snippet]:
-        return make_snippets(text, document, length=length)
+    def correct(
+        self, text: str, *, locale: str | None, allowed: Container[str], deadline_seconds: float = 1.0
+    ) -> str | None:
+        snapshot = self._latest()
+        preferred = analysis.language_of(locale) if locale else None
+        languages = sorted(snapshot.languages, key=lambda language: language != preferred)
+        lexicons = [Lexicon(snapshot, language, allowed) for language in languages]
+        try:
+            return corrections.correct(text, lexicons, _clock(deadline_seconds))
+        except SearchUnavailable:
+            raise
+        except BaseException as error:
+            self._fail(snapshot.name, error)
+            raise
+
+    def snippets(
+        self, text: str, document: SearchDocument, *, length: int = 200, synonyms: Synonyms | None = None
+    ) -> list[Snippet]:
+        return make_snippets(text, document, length=length, synonyms=synonyms)
 
     def update(
         self, add: Iterable[SearchDocument], remove: Iterable[str], progress: Callable[[int], None] | None = None
@@ -236,6 +254,20 @@ class TantivyEngine:
             raise
         self._current = loaded
         return loaded
+
+
+def _clock(seconds: float) -> Callable[[], None]:
+    """To be called often: it raises when the time is over."""
+    deadline = time.monotonic() + seconds
+
+    def check_time() -> None:
+        if time.monotonic() > deadline:
+            raise SearchUnavailable(
+                f"The search was not done within {seconds:g} s. Try fewer or rarer words.",
+                retry_after_seconds=_RETRY_SECONDS,
+            )
+
+    return check_time
 
 
 def _not_in(present: set[str], documents: Iterable[SearchDocument]) -> Iterator[SearchDocument]:

@@ -23,22 +23,24 @@ from typing import Any
 
 import tantivy
 
-from cms.search import generations, ranking
+from cms.search import generations
 from cms.search.analysis import Language, language
 from cms.search.engine import SearchDocument
 from cms.search.postings import Posting, postings_of, unpack
+from cms.search.variants import COMPOUNDING, EXACT, EXTRA, FOLD, MIN_PART, SUMMARY, TEXT_FIELDS, TITLE, WORD
 
 SEGMENTS = "g-segments"
-ID, NUMBER, LANGUAGE, TAIL = "id", "number", "language", "tail"
+ID, NUMBER, LANGUAGE = "id", "number", "language"
+TAILS = {**dict.fromkeys(TEXT_FIELDS, "tail"), FOLD: "foldtail"}  # words backwards, by the kind of field they stand in
 # Words of the further fields, and plain forms, that count for more; each adds to what the common field gives.
 BONUSES = {"extra1": 0.5, "extra2": 1.5, "extra4": 3.5}
 EXTRA_BASE = 0.5
 FOLD_TOP = "foldtop"
 # Tantivy lets the length of every field count as much as that of a body, and a field that most documents lack makes the rest
 # look long. Words that nobody looks for, the same number in every document, let it count as little as in ``ranking``.
-_PADDING = {ranking.TITLE: 9, ranking.SUMMARY: 8, ranking.EXTRA: 8, ranking.EXACT: 9, ranking.FOLD: 8}
+_PADDING = {TITLE: 9, SUMMARY: 8, EXTRA: 8, EXACT: 9, FOLD: 8}
 _PAD = "\x1f"
-MIN_TAIL = ranking.MIN_EXPANDED + 3
+_MIN_TAIL = 2 * MIN_PART
 _CONTENTS = "meta.json"
 _STATE = "state.json"
 _HEAP_BYTES = 64_000_000
@@ -66,11 +68,11 @@ def is_failure(error: BaseException) -> bool:
 
 def make_schema() -> tantivy.Schema:
     builder = tantivy.SchemaBuilder()
-    for name in ranking.TEXT_FIELDS:
+    for name in TEXT_FIELDS:
         builder.add_text_field(name, tokenizer_name="raw", index_option="position")
-    for name in (*BONUSES, ranking.EXACT, ranking.FOLD, FOLD_TOP):
+    for name in (*BONUSES, EXACT, FOLD, FOLD_TOP):
         builder.add_text_field(name, tokenizer_name="raw", index_option="freq")
-    for name in (TAIL, LANGUAGE):
+    for name in (*dict.fromkeys(TAILS.values()), WORD, LANGUAGE):
         builder.add_text_field(name, tokenizer_name="raw", index_option="basic")
     builder.add_text_field(ID, stored=True, tokenizer_name="raw", index_option="basic")
     builder.add_unsigned_field(NUMBER, indexed=True, fast=True)
@@ -84,16 +86,18 @@ def make_document(document: SearchDocument, number: int) -> tantivy.Document:
     result.add_text(ID, document.id)
     result.add_text(LANGUAGE, language.name)
     result.add_unsigned(NUMBER, number)
-    tails: set[str] = set()
+    tails: dict[str, set[str]] = {}
     kinds = {field.partition("_")[0]: entries for field, entries in postings.items()}
     for kind in _PADDING.keys() | kinds.keys():
         entries = kinds.get(kind, [])
         _add_tokens(result, kind, language, _in_order(entries), padding=_PADDING.get(kind, 0))
-        if kind in ranking.TEXT_FIELDS and language.name in ranking.COMPOUNDING:
-            tails.update(word[::-1] for term, *_ in entries if len(word := term.decode()) >= MIN_TAIL)
-        for bonus, words in _heavier(kind, entries).items():
-            _add_tokens(result, bonus, language, enumerate(words))
-    _add_tokens(result, TAIL, language, enumerate(sorted(tails)))
+        if kind in TAILS and language.name in COMPOUNDING:
+            words = (word[::-1] for term, *_ in entries if len(word := term.decode()) >= _MIN_TAIL)
+            tails.setdefault(TAILS[kind], set()).update(words)
+        for bonus, heavy in _heavier(kind, entries).items():
+            _add_tokens(result, bonus, language, enumerate(heavy))
+    for field, backwards in tails.items():
+        _add_tokens(result, field, language, enumerate(sorted(backwards)))
     return result
 
 
@@ -107,10 +111,10 @@ def _heavier(kind: str, entries: Iterable[Posting]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for term, frequency, weight, _ in entries:
         bonus = ""
-        if kind == ranking.EXTRA:
+        if kind == EXTRA:
             each = weight / frequency
             bonus = "extra4" if each >= 3 else "extra2" if each >= 1.5 else "extra1" if each > 0.5 else ""
-        elif kind == ranking.FOLD and weight >= 2:
+        elif kind == FOLD and weight >= 2:
             bonus = FOLD_TOP
         if bonus:
             found.setdefault(bonus, []).append(term.decode())
@@ -192,6 +196,11 @@ class Snapshot:
         addresses = [address for _, address in hits]
         numbers = self.searcher.fast_field_values(NUMBER, addresses) if addresses else []
         return [(int(n), address, score) for n, (score, address) in zip(numbers, hits, strict=True) if n is not None]
+
+    def words(self, field: str, language_name: str, beginning: str, *, limit: int) -> Iterable[str]:
+        """The words of a field that begin so."""
+        found = self.searcher.terms_with_prefix(field, term_of(language_name, beginning), limit=limit)
+        return (word_of(term) for term, _ in found)
 
     def files(self) -> Iterator[str]:
         """The names of the files of segments."""

@@ -5,35 +5,114 @@ look for several forms of one word, all of them get the rarity of the word (``_F
 compound does not come before the word itself.
 """
 
-import itertools
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 
 from tantivy import Occur, Query
 
 from cms.search import ranking
-from cms.search.analysis import Language, has_nordic_letter
+from cms.search.analysis import Language
 from cms.search.engine import Match
 from cms.search.querytext import All, Either, Node, Not, Words
-from cms.search.ranking import EXACT, EXTRA, FOLD, TEXT_FIELDS, TITLE
+from cms.search.synonyms import Synonyms
 from cms.search.tantivy import index
 from cms.search.tantivy.index import Snapshot, term_of
+from cms.search.variants import (
+    COMPOUNDING,
+    EXACT,
+    EXTRA,
+    FOLD,
+    MAX_LOOKED_AT,
+    PART_FACTOR,
+    TEXT_FIELDS,
+    TITLE,
+    WORD,
+    Variant,
+    Widening,
+)
 
+_MOST_WRITTEN = 50_000
 _SHOULD, _MUST, _MUST_NOT = Occur.Should, Occur.Must, Occur.MustNot
 
 
 def compile_query(
-    node: Node, snapshot: Snapshot, *, preferred: Language | None, match: Match, check_time: Callable[[], None]
+    node: Node,
+    snapshot: Snapshot,
+    *,
+    preferred: Language | None,
+    match: Match,
+    synonyms: Synonyms,
+    check_time: Callable[[], None],
 ) -> Query | None:
     """The query, or ``None`` when nothing fits. ``check_time`` is called often and may raise."""
     found = []
     for language, count in snapshot.languages.items():
-        compiler = _Compiler(snapshot=snapshot, language=language, count=count, match=match, check_time=check_time)
+        widening = Widening(
+            language=language, vocabulary=KnownWords(snapshot, language), synonyms=synonyms, check_time=check_time
+        )
+        compiler = _Compiler(
+            snapshot=snapshot, language=language, count=count, match=match, widening=widening, check_time=check_time
+        )
         query = compiler.compile(node)
         if query is not None:
-            found.append(query if preferred in (None, language) else Query.boost_query(query, ranking._OTHER_LANGUAGE))
+            found.append(query if preferred in (None, language) else Query.boost_query(query, ranking.OTHER_LANGUAGE))
     return _any(found)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownWords:
+    """The words of one language in an index (``variants.Vocabulary``)."""
+
+    snapshot: Snapshot
+    language: Language
+
+    def frequency(self, term: str, fields: Sequence[str]) -> int:
+        wanted = term_of(self.language.name, term)
+        return sum(self.snapshot.searcher.doc_freq(kind, wanted) for kind in fields)
+
+    def beginning(self, letters: str, kind: str) -> Iterable[str]:
+        return dict.fromkeys(
+            word for field in (TEXT_FIELDS if kind in TEXT_FIELDS else (kind,)) for word in self._terms(field, letters)
+        )
+
+    def ending(self, letters: str, kind: str) -> Iterable[str]:
+        if self.language.name not in COMPOUNDING:
+            return ()
+        field = index.TAILS[kind if kind == FOLD else TITLE]
+        return [word[::-1] for word in self._terms(field, letters[::-1])]
+
+    def _terms(self, field: str, letters: str) -> Iterable[str]:
+        return self.snapshot.words(field, self.language.name, letters, limit=MAX_LOOKED_AT)
+
+
+@dataclass(frozen=True, slots=True)
+class Lexicon:
+    """What a reader may know of the words of one language (``corrections.Lexicon``)."""
+
+    snapshot: Snapshot
+    language: Language
+    allowed: Container[str]
+
+    def is_found(self, word: str) -> bool:
+        terms = [(kind, self.language.stem(word)) for kind in TEXT_FIELDS]
+        return any(self._is_in(kind, term) for kind, term in (*terms, *((FOLD, f) for f in self.language.folds(word))))
+
+    def is_written(self, word: str) -> bool:
+        return self._is_in(WORD, word)
+
+    def written(self, beginning: str) -> Iterable[str]:
+        return self.snapshot.words(WORD, self.language.name, beginning, limit=_MOST_WRITTEN)
+
+    def frequency(self, word: str) -> int:
+        return self.snapshot.searcher.doc_freq(WORD, term_of(self.language.name, word))
+
+    def _is_in(self, kind: str, word: str) -> bool:
+        term = term_of(self.language.name, word)
+        if not self.snapshot.searcher.doc_freq(kind, term):
+            return False
+        found = self.snapshot.search(Query.term_query(self.snapshot.schema, kind, term, index_option="basic"))
+        return any(self.snapshot.names[number] in self.allowed for number, _, _ in found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +129,7 @@ class _Compiler:
     language: Language
     count: int
     match: Match
+    widening: Widening
     check_time: Callable[[], None]
 
     def compile(self, node: Node) -> Query | None:
@@ -98,16 +178,16 @@ class _Compiler:
         return all(part in self.language.stopwords for chunk in node.chunks for part in chunk.parts)
 
     def _written_apart(self, found: list[tuple[Node, Query | None]]) -> list[tuple[Node, Query | None]]:
-        """Two words side by side may stand for one that is written together (``innsyns krav``): it counts as both."""
-        for n, m in itertools.pairwise(range(len(found))):
-            (first, one), (second, other) = found[n], found[m]
-            words = [ranking._single_word(first), ranking._single_word(second)]
-            if words[0] is None or words[1] is None or len(words[0]) < 3 or len(words[1]) < 3:
-                continue
-            together = self._scored(self._look_up(self.language.stem(words[0] + words[1]), TEXT_FIELDS), 0.5)
-            if together is not None:
-                found[n], found[m] = (first, _best([one, together])), (second, _best([other, together]))
-        return found
+        """Words side by side may stand for one that is written together, or for a synonym; it counts for each of them."""
+        result = list(found)
+        for start, stop, variants in ranking.words_together([node for node, _ in found], self.widening):
+            share = ranking.TOGETHER_SHARE
+            together = _best(
+                [self._scored(self._look_up_variant(variant), variant.factor * share) for variant in variants]
+            )
+            for n in range(start, stop):
+                result[n] = result[n][0], _best([result[n][1], together])
+        return result
 
     def _words(self, node: Words, *, widely: bool = True) -> Query | None:
         fields = (node.field,) if node.field else TEXT_FIELDS
@@ -117,42 +197,38 @@ class _Compiler:
             if raw:  # C++ is not C
                 return self._scored(self._look_up(raw[0], fields))
             return self._word(parts[0], fields, widely=widely and not node.quoted)
-        found = [self._phrase(parts, fields)]
+        found = [self._scored(self._phrase([self.language.stem(part) for part in parts], fields))]
         if len(node.chunks) == 1:
             found += [self._word(form, fields, widely=False) for form in node.chunks[0].joined]
         if self.match == "any" and not node.quoted:
             loose = _any(self._word(part, fields, widely=False) for part in parts)
-            found.append(loose and Query.boost_query(loose, ranking._PART_FACTOR))
+            found.append(loose and Query.boost_query(loose, PART_FACTOR))
         return _best(found)
 
     def _word(self, word: str, fields: Sequence[str], *, widely: bool) -> Query | None:
         """One word in all its forms."""
-        language = self.language
-        stem = language.stem(word)
-        exact = [self._scored(self._look_up(stem, fields))]
-        if TITLE in fields:
-            exact.append(self._scored(self._look_up(word, (EXACT,))))
-        variants: list[tuple[str, Sequence[str], float]] = []
-        if has_nordic_letter(word):
-            plain = {language.stem(language.spell_out(word))}
-            if len(word) >= 6:  # a short word may become another one: får is not far
-                plain.add(language.fold(stem))
-            variants += [(form, fields, ranking._SPELLING_FACTOR) for form in sorted(plain) if form != stem]
-        elif fields is TEXT_FIELDS:
-            variants += [(form, (FOLD,), 1.0) for form in sorted(language.folds(word))]
-        if widely and len(stem) >= ranking.MIN_EXPANDED:
-            variants += [(form, fields, factor) for form, factor in self._expansions(stem, fields)]
-        wider = [(self._look_up(form, where), factor) for form, where, factor in variants]
-        count = max([self._look_up(stem, fields).count, *(found.count for found, _ in wider)])
+        known = self._look_up(self.language.stem(word), fields)
+        exact = [self._scored(known), self._scored(self._look_up(word, (EXACT,))) if TITLE in fields else None]
+        variants = self.widening.variants(word, fields, widely=widely)
+        wider = [(self._look_up_variant(variant), variant.factor) for variant in variants]
+        count = max([known.count, *(found.count for found, _ in wider)])
         best = _best([found.query and Query.boost_query(found.query, factor) for found, factor in wider])
         return _any([*exact, self._scored(_Found(query=best, count=count))])
+
+    def _look_up_variant(self, variant: Variant) -> _Found:
+        if variant.how == "word":
+            return self._look_up(variant.terms[0], variant.fields)
+        if variant.how == "phrase":
+            return self._phrase(variant.terms, variant.fields)
+        found = [self._look_up(term, variant.fields) for term in variant.terms]
+        return _Found(query=_every([each.query for each in found]), count=min(each.count for each in found))
 
     def _look_up(self, term: str, fields: Sequence[str]) -> _Found:
         """Documents with one indexed term, in any of some fields."""
         self.check_time()
         queries, count = [], 0
         for kind in fields:
-            weight = ranking._WEIGHTS[kind]
+            weight = ranking.WEIGHTS[kind]
             for name, share in _index_fields(kind):
                 query, documents = self._term(name, term, weight * share)
                 if query is not None:
@@ -174,31 +250,21 @@ class _Compiler:
             return None
         return Query.boost_query(found.query, factor * _rarity(found.count, max(found.count, self.count)))
 
-    def _expansions(self, stem: str, fields: Sequence[str]) -> list[tuple[str, float]]:
-        """Indexed words that begin with the stem, or (in languages that write compounds together) end with it."""
+    def _phrase(self, stems: Sequence[str], fields: Sequence[str]) -> _Found:
         self.check_time()
-        searcher, name = self.snapshot.searcher, self.language.name
-        limit = ranking._MAX_LOOKED_AT
-        words: set[str] = set()
+        terms = [term_of(self.language.name, stem) for stem in stems]
+        words: list[str | tuple[int, str]] = [*terms]
+        queries, count = [], 0
         for kind in fields:
-            found = searcher.terms_with_prefix(kind, term_of(name, stem), limit=limit)
-            words.update(index.word_of(term) for term, _ in found)
-        for term, _ in searcher.terms_with_prefix(index.TAIL, term_of(name, stem[::-1]), limit=limit):
-            word = index.word_of(term)[::-1]
-            if ranking._is_head(word[: -len(stem)]):
-                words.add(word)
-        shortest = sorted(words - {stem}, key=lambda word: (len(word), word))[: 2 * ranking._MAX_EXPANSIONS]
-        counts = {word: sum(searcher.doc_freq(kind, term_of(name, word)) for kind in fields) for word in shortest}
-        best = sorted(shortest, key=lambda word: (-counts[word], word))[: ranking._MAX_EXPANSIONS]
-        return [(w, ranking._PREFIX_FACTOR if w.startswith(stem) else ranking._PART_FACTOR) for w in best]
-
-    def _phrase(self, parts: Sequence[str], fields: Sequence[str]) -> Query | None:
-        words: list[str | tuple[int, str]] = [term_of(self.language.name, self.language.stem(part)) for part in parts]
-        found = [
-            Query.boost_query(Query.phrase_query(self.snapshot.schema, kind, words), ranking._WEIGHTS[kind])
-            for kind in fields
-        ]
-        return _any(found)
+            documents = [self.snapshot.searcher.doc_freq(kind, term) for term in terms]
+            if all(documents):
+                query = Query.phrase_query(self.snapshot.schema, kind, words)
+                # Tantivy adds up the rarity of the words; a phrase has its own, and counts for more the longer it is.
+                weight = ranking.WEIGHTS[kind] * math.sqrt(len(terms))
+                rarity = sum(_rarity(found, self.snapshot.total) for found in documents)
+                queries.append(Query.boost_query(query, weight / rarity))
+                count = max(count, min(documents))
+        return _Found(query=_any(queries), count=count)
 
 
 def _index_fields(kind: str) -> Sequence[tuple[str, float]]:
