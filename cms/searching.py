@@ -273,20 +273,23 @@ class _Look:
         self.match: Match = "all"
         self._engine = engine
         self._catalog = catalog
+        self._chain = catalog.default_chain if chain == EVERY_LOCALE else chain
         self._locale = next((part for part in chain if part not in ("", "*")), None)
         self._synonyms = synonyms
         self._ends_at = time.monotonic() + DEADLINE_SECONDS
         self._last: tuple[tuple[str, Match], Mapping[str, list[Entry]], list[Ranked]] | None = None
         self._similar: tuple[Entry, str] | None = None
         #: The visible entries that editors put first for this text; whether they are selected too is seen when ranking.
-        self.pinned = list(self._find_pinned(chain)) if pins else []
+        self._pins = pins
+        self.pinned = list(self._find_pinned()) if pins else []
 
     def understand(self, selected: Mapping[str, list[Entry]], queries: Sequence[Query]) -> None:
         """Settle what is looked for: where little is found with all the words, perhaps other words, or some of them.
 
-        That depends on everything a reader may see here, not on a filter: a click on a facet must not change it.
+        That depends on everything a reader may see here, not on a filter: a click on a facet must not change it. Words that editors
+        know are meant as they stand.
         """
-        if not self.text or len(self._ask(self.text, selected, "all")) >= LITTLE:
+        if not self.text or self.pinned or len(self._ask(self.text, selected, "all")) >= LITTLE:
             return
         asked = self.text
         whole = _merged([self._catalog.documents(query.collection.name, query.chain) for query in queries])
@@ -302,6 +305,7 @@ class _Look:
             better = self._ask(corrected, whole, "all")
             if len(better) > len(found):
                 self.text = corrected
+                self.pinned = list(self._find_pinned()) if self._pins else []
                 return
         if not found and self._ask(corrected or asked, whole, "any"):
             self.text, self.match = corrected or asked, "any"
@@ -309,12 +313,10 @@ class _Look:
     def _seconds_left(self) -> float:
         return self._ends_at - time.monotonic()
 
-    def _find_pinned(self, chain: LocaleChain) -> Iterator[Entry]:
+    def _find_pinned(self) -> Iterator[Entry]:
         for name in self._catalog.snapshot.guide.pins(self.text, self._locale):
             collection, _, slug = name.partition("/")
-            entry = self._catalog.find(
-                collection, slug, self._catalog.default_chain if chain == EVERY_LOCALE else chain
-            )
+            entry = self._catalog.find(collection, slug, self._chain)
             if entry is not None:
                 yield entry
 

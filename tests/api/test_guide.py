@@ -52,6 +52,15 @@ def test_a_best_bet_is_found_although_its_text_has_no_such_word(pinned: Client) 
     assert hits(pinned, "q=whales") == hits(pinned, "q=whale+fin") == []
 
 
+def test_a_corrected_query_has_the_best_bets_of_the_right_one(serve: Serve, repo: Repo) -> None:
+    repo.commit(
+        {**POSTS, BETS: "whales: posts/rules\nwhalse: posts/fish\n", "posts/w.md": post("Whales", body="Whales swim.")}
+    )
+    client = serve()
+    assert hits(client, "q=whaels") == [("rules", True), ("w", False)]
+    assert hits(client, "q=whalse") == [("fish", True)]
+
+
 @pytest.mark.parametrize(
     ("more", "expected"),
     [
@@ -115,6 +124,19 @@ def test_a_wrong_line_is_named_and_stops_nothing(serve: Serve, repo: Repo, tmp_p
     assert [(item.path, item.line, item.severity) for item in found] == [(BETS, 2, "error"), (BETS, 3, "warning"), (SYNONYMS, 1, "error")]  # fmt: skip
     repo.commit({BETS: "whale: posts/rules\n", SYNONYMS: "a, b\n"})
     assert client.ask("/readyz").json()["errors"] == 0
+
+
+def test_synonyms_take_effect_with_the_next_request(serve: Serve, repo: Repo) -> None:
+    files = {"posts/ai.md": post("Kunstig intelligens i skolen"), "posts/dogs.md": post("Bikkjer", body="Hundar.")}
+    repo.commit({**POSTS, **files})
+    client = serve()
+    assert hits(client, "q=maskinlæring") == hits(client, "q=vovse") == []
+    repo.commit({SYNONYMS: "maskinlæring, kunstig intelligens\nvovse, bikkje\n"})
+    assert hits(client, "q=maskinlæring") == [("ai", False)]
+    assert hits(client, "q=Vovser") == [("dogs", False)]
+    assert "<mark>" in client.data("/search?q=vovse")[0]["highlights"][0]["html"]
+    repo.commit({SYNONYMS: None})
+    assert hits(client, "q=maskinlæring") == []
 
 
 # -- entries like one another ----------------------------------------------------------------------------------------
