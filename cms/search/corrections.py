@@ -7,10 +7,12 @@ changed places: one, in longer words two.
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, islice
 from typing import Protocol
 
 from cms.search import querytext
 from cms.search.analysis import PART_PATTERN, Language, normalise
+from cms.search.variants import BODY, FOLD, MIN_PART, TEXT_FIELDS, WORD, Vocabulary
 
 _MIN_LETTERS = 4
 _TWO_FROM_LETTERS = 8
@@ -18,18 +20,23 @@ _MOST_CORRECTED = 3
 _MOST_COMPARED = 20_000
 _MOST_ASKED = 12
 _PAUSE = 500
+_RIGHT_FROM = 5
+COUNTED = _RIGHT_FROM  # as far as documents need be counted
 _LIKE_FIRST = {"a": "aåæ", "o": "oø", "å": "åa", "ø": "øo", "æ": "æa"}
 
 
 class Lexicon(Protocol):
-    """The words of one language, as a reader may know them."""
+    """The words of one language in an index, as a reader may know them."""
 
     @property
     def language(self) -> Language: ...
-    def is_found(self, word: str) -> bool: ...  # by a document that the reader may find, in whatever form
-    def is_written(self, word: str) -> bool: ...  # exactly so, in such a document
-    def written(self, beginning: str) -> Iterable[str]: ...  # all words there are, hidden ones too
-    def frequency(self, word: str) -> int: ...
+    @property
+    def vocabulary(self) -> Vocabulary: ...
+    def count(self, term: str, fields: Sequence[str]) -> int:
+        """In how many documents that the reader may find a term is; it need not count further than ``COUNTED``."""
+
+    def written(self, letter: str) -> Iterable[str]:
+        """All words as written that begin with a letter, of hidden documents too."""
 
 
 def correct(text: str, lexicons: Sequence[Lexicon], check_time: Callable[[], None]) -> str | None:
@@ -45,15 +52,33 @@ def correct(text: str, lexicons: Sequence[Lexicon], check_time: Callable[[], Non
     changes: dict[str, str] = {}
     for part in sorted(asked):
         check_time()
-        if len(changes) < _MOST_CORRECTED and not any(
-            part in lexicon.language.stopwords or lexicon.is_found(part) for lexicon in lexicons
-        ):
-            other = _similar(part, lexicons, check_time)
+        if len(changes) == _MOST_CORRECTED or any(part in lexicon.language.stopwords for lexicon in lexicons):
+            continue
+        found = max((_found(part, lexicon) for lexicon in lexicons), default=0)
+        if found <= 1 and not any(_is_part(part, lexicon) for lexicon in lexicons):
+            # A writer may have made the same mistake, once.
+            other = _similar(part, lexicons, check_time, least=_RIGHT_FROM if found else 1)
             if other is not None:
                 changes[part] = other
     if not changes:
         return None
     return PART_PATTERN.sub(lambda match: _as_typed(match.group(), changes), text)
+
+
+def _found(word: str, lexicon: Lexicon) -> int:
+    folds = (lexicon.count(form, (FOLD,)) for form in lexicon.language.folds(word))
+    return max(lexicon.count(lexicon.language.stem(word), TEXT_FIELDS), *folds)
+
+
+def _is_part(word: str, lexicon: Lexicon) -> bool:
+    """Whether a word that does not stand alone is the beginning or the end of compounds."""
+    stem = lexicon.language.stem(word)
+    longer = (
+        form
+        for form in chain(lexicon.vocabulary.beginning(word, BODY), lexicon.vocabulary.ending(stem, BODY))
+        if len(form) >= len(word) + MIN_PART
+    )
+    return any(lexicon.count(form, TEXT_FIELDS) for form in islice(longer, _MOST_ASKED))
 
 
 def _as_typed(word: str, changes: dict[str, str]) -> str:
@@ -63,14 +88,14 @@ def _as_typed(word: str, changes: dict[str, str]) -> str:
     return other.capitalize() if word[0].isupper() and not word.isupper() else other
 
 
-def _similar(word: str, lexicons: Sequence[Lexicon], check_time: Callable[[], None]) -> str | None:
+def _similar(word: str, lexicons: Sequence[Lexicon], check_time: Callable[[], None], *, least: int) -> str | None:
     candidates = [
-        (distance, number, -lexicon.frequency(other), other)
+        (distance, number, -lexicon.vocabulary.frequency(other, (WORD,)), other)
         for number, lexicon in enumerate(lexicons)
         for other, distance in _nearest(word, lexicon, check_time)
     ]
     for _, number, _, other in heapq.nsmallest(_MOST_ASKED, candidates):
-        if lexicons[number].is_written(other):
+        if lexicons[number].count(other, (WORD,)) >= least:
             return other
     return None
 

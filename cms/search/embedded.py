@@ -22,7 +22,7 @@ from cms.search import analysis, corrections, generations, querytext, ranking, w
 from cms.search.engine import Engine, Hit, Match, SearchDocument, Snippet
 from cms.search.snippets import make_snippets
 from cms.search.synonyms import Synonyms, common_synonyms
-from cms.search.variants import FOLD, TEXT_FIELDS, WORD
+from cms.search.variants import WORD
 
 _BATCH_DOCUMENTS = 5_000
 _REPORT_EVERY = 50
@@ -169,31 +169,28 @@ class _Lexicon:
     generation: Generation
     allowed: Container[str]
 
-    def is_found(self, word: str) -> bool:
-        stem = self.language.stem(word)
-        folds = (self._is_in(FOLD, form) for form in self.language.folds(word))
-        return any(self._is_in(kind, stem) for kind in TEXT_FIELDS) or any(folds)
+    @property
+    def vocabulary(self) -> ranking.KnownWords:
+        return ranking.KnownWords(self.view, self.language)
 
-    def is_written(self, word: str) -> bool:
-        return self._is_in(WORD, word)
-
-    def written(self, beginning: str) -> Iterator[str]:
+    def written(self, letter: str) -> Iterator[str]:
         name = ranking.vocabulary_name(self.language.name, WORD)
         for part in self.view.parts:
-            yield from ranking.words_beginning(part.vocabulary(name), beginning)
+            yield from ranking.words_beginning(part.vocabulary(name), letter)
 
-    def frequency(self, word: str) -> int:
-        return sum(part.frequency(ranking.field_name(WORD, self.language), word) for part in self.view.parts)
-
-    def _is_in(self, kind: str, term: str) -> bool:
+    def count(self, term: str, fields: Sequence[str]) -> int:
         ids = self.generation.every_id
+        found: set[str] = set()
         for part in self.view.parts:
-            postings = part.postings(ranking.field_name(kind, self.language), term)
-            for number in postings[0] if postings is not None else ():
-                identity = ids[part.base + number]
-                if identity is not None and identity in self.allowed:
-                    return True
-        return False
+            for kind in fields:
+                postings = part.postings(ranking.field_name(kind, self.language), term)
+                for number in postings[0] if postings is not None else ():
+                    identity = ids[part.base + number]
+                    if identity is not None and identity in self.allowed:
+                        found.add(identity)
+                        if len(found) == corrections.COUNTED:
+                            return len(found)
+        return len(found)
 
 
 def _first(languages: Sequence[analysis.Language], preferred: analysis.Language | None) -> list[analysis.Language]:

@@ -33,6 +33,7 @@ class Synonyms:
     digest: str = ""  # the same for the same groups
     _heads: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _stems: dict[str, Members] = field(default_factory=dict)
+    _plain: dict[str, Members] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         single = _others(self.groups, lambda words: words)
@@ -51,6 +52,14 @@ class Synonyms:
             table = _others(self.groups, lambda words: tuple(map(language.stem, words)))
             self._stems[language.name] = table
         return table.get(tuple(map(language.stem, words)), ())
+
+    def of_plain(self, word: str, language: Language) -> tuple[tuple[str, ...], ...]:
+        """The same for one word typed in plain letters (``overvakning``); the word it is meant for is among the others."""
+        table = self._plain.get(language.name)
+        if table is None:
+            table = _others(self.groups, lambda words: tuple(language.fold(language.stem(part)) for part in words))
+            self._plain[language.name] = table
+        return table.get((language.fold(language.stem(word)),), ())
 
     def compounds(self, word: str, language: Language) -> Iterator[str]:
         """The compound with one or both of its parts exchanged (``sykehjem`` for ``sjukeheim``); most are no words."""

@@ -22,7 +22,7 @@ DERIVED_FACTOR = 0.45
 SPELLING_FACTOR = 0.4
 PART_FACTOR = 0.5
 PREFIX_FACTOR = 0.25
-APART_FACTOR = 0.3
+APART_FACTOR = 0.15
 _WIDER_FACTOR = 0.6  # of a compound of a synonym, or of a plain form
 
 MIN_EXPANDED = 4
@@ -104,7 +104,8 @@ class Widening:
     def _synonyms(self, word: str, fields: Sequence[str]) -> Iterator[Variant]:
         language = self.language
         stem = language.stem(word)
-        for other in self.synonyms.of((word,), language):
+        plain = () if has_nordic_letter(word) else self.synonyms.of_plain(word, language)
+        for other in dict.fromkeys((*self.synonyms.of((word,), language), *plain)):
             stems = tuple(map(language.stem, other))
             how: Literal["word", "phrase"] = "word" if len(stems) == 1 else "phrase"
             yield Variant(terms=stems, fields=fields, factor=SYNONYM_FACTOR, how=how)
@@ -116,13 +117,14 @@ class Widening:
     def _expansions(self, word: str, stem: str, fields: Sequence[str]) -> Iterator[Variant]:
         """Indexed words that begin with the word, or (in languages that write compounds together) end with it."""
         self.check_time()
-        start = stem if len(stem) >= MIN_EXPANDED else word
         found: dict[str, float] = {}
-        if len(start) >= MIN_EXPANDED:
-            found.update(dict.fromkeys(self.vocabulary.beginning(start, BODY), PREFIX_FACTOR))
-        elif len(start) >= MIN_PART and self.language.name in COMPOUNDING:
-            known = (form for form in self.vocabulary.beginning(start, BODY) if self._is_word(form[len(start) :]))
-            found.update(dict.fromkeys(known, PREFIX_FACTOR))
+        for start in _starts(word, stem):
+            beginning = self.vocabulary.beginning(start, BODY)
+            if len(start) >= MIN_EXPANDED:
+                found.update(dict.fromkeys(beginning, PREFIX_FACTOR))
+            elif self.language.name in COMPOUNDING:
+                known = (form for form in beginning if self._is_word(form[len(start) :]))
+                found.update(dict.fromkeys(known, PREFIX_FACTOR))
         if len(stem) >= MIN_PART:
             for form in self.vocabulary.ending(stem, BODY):
                 head = form[: -len(stem)]
@@ -134,7 +136,7 @@ class Widening:
 
     def _plain_expansions(self, word: str) -> Iterator[Variant]:
         """As ``_expansions``, for who types without the letters that a text has."""
-        for form in sorted(self.language.folds(word)):
+        for form in sorted({*self.language.folds(word), self.language.fold(word)}):
             if len(form) >= MIN_EXPANDED:
                 found = dict.fromkeys(self.vocabulary.beginning(form, FOLD), PREFIX_FACTOR)
                 endings = (other for other in self.vocabulary.ending(form, FOLD) if _may_be_head(other[: -len(form)]))
@@ -160,29 +162,35 @@ class Widening:
                         yield Variant(terms=(form,), fields=fields, factor=DERIVED_FACTOR)
 
     def _taken_apart(self, word: str, fields: Sequence[str]) -> Iterator[Variant]:
-        """A compound that is hardly used: its parts, each somewhere in the text."""
-        if self.language.name not in COMPOUNDING or len(word) < _MIN_TAKEN_APART:
+        """A compound that is hardly used: its parts, side by side or (where words are compounded freely) anywhere."""
+        if len(word) < _MIN_TAKEN_APART:
             return
         self.check_time()
-        best: tuple[int, tuple[str, str]] | None = None
+        joints = _JOINTS if self.language.name in COMPOUNDING else ("",)
+        found: list[tuple[int, int, tuple[str, str]]] = []
         for at in range(MIN_PART, len(word) - MIN_PART + 1):
             tail = self.language.stem(word[at:])
-            for joint in _JOINTS:
-                head = word[:at].removesuffix(joint) if joint else word[:at]
-                if (joint and len(head) == at) or len(head) < MIN_PART:
-                    continue
+            for head in (word[: at - len(joint)] for joint in joints if word[:at].endswith(joint)):
                 parts = self.language.stem(head), tail
-                known = min(self.vocabulary.frequency(part, fields) for part in parts)
-                if known and (best is None or (min(map(len, parts)), known) > (min(map(len, best[1])), best[0])):
-                    best = known, parts
-        if best is not None:
-            yield Variant(terms=best[1], fields=fields, factor=APART_FACTOR, how="all")
+                known = min(self.vocabulary.frequency(part, fields) for part in parts) if len(head) >= MIN_PART else 0
+                if known:
+                    found.append((min(map(len, parts)), known, parts))
+        for _, _, parts in sorted(found, reverse=True)[:1]:
+            yield Variant(terms=parts, fields=fields, factor=SYNONYM_FACTOR, how="phrase")
+            if self.language.name in COMPOUNDING:
+                yield Variant(terms=parts, fields=fields, factor=APART_FACTOR, how="all")
 
     def _is_word(self, letters: str) -> bool:
         """Whether letters, perhaps without a joint at either end, are a word that stands somewhere alone."""
         forms = {letters, letters.removesuffix("s"), letters.removesuffix("e"), letters.removeprefix("s")}
         known = (self.language.stem(form) for form in forms if len(form) >= MIN_PART)
         return any(self.vocabulary.frequency(stem, TEXT_FIELDS) for stem in known)
+
+
+def _starts(word: str, stem: str) -> list[str]:
+    """What a longer word may begin with: the stem, and the word itself when the stem is short or lacks a letter of it."""
+    starts = {stem} if word.startswith(stem) and len(stem) >= MIN_EXPANDED else {stem, word}
+    return sorted(start for start in starts if len(start) >= (MIN_PART if len(word) <= MIN_PART else MIN_EXPANDED))
 
 
 def _weaker(variant: Variant) -> Variant:
