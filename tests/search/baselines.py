@@ -8,14 +8,17 @@ import importlib.util
 import re
 import sqlite3
 import tempfile
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from whoosh import analysis, fields
-from whoosh.filedb.filestore import RamStorage
-from whoosh.qparser import MultifieldParser, OrGroup
-
 from cms.search import SearchDocument
+
+with warnings.catch_warnings():  # its source of 2016 is not to newer Pythons' taste
+    warnings.simplefilter("ignore")
+    from whoosh import analysis, fields
+    from whoosh.filedb.filestore import RamStorage
+    from whoosh.qparser import MultifieldParser, OrGroup
 
 Search = Callable[[str], Sequence[str]]
 Make = Callable[[Mapping[str, SearchDocument], bool], Search]

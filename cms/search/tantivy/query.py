@@ -8,6 +8,7 @@ compound does not come before the word itself.
 import math
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from tantivy import Occur, Query
 
@@ -33,6 +34,7 @@ from cms.search.variants import (
 )
 
 _MOST_WRITTEN = 50_000
+_COUNTED = 5  # documents; whether there are more makes no difference to a correction
 _SHOULD, _MUST, _MUST_NOT = Occur.Should, Occur.Must, Occur.MustNot
 
 
@@ -94,25 +96,30 @@ class Lexicon:
     language: Language
     allowed: Container[str]
 
+    @property
+    def vocabulary(self) -> KnownWords:
+        return KnownWords(self.snapshot, self.language)
+
+    def written(self, letter: str) -> Iterable[str]:
+        return self.snapshot.words(WORD, self.language.name, letter, limit=_MOST_WRITTEN)
+
+    def count(self, term: str, fields: Sequence[str]) -> int:
+        wanted = term_of(self.language.name, term)
+        known = [kind for kind in fields if self.snapshot.searcher.doc_freq(kind, wanted)]
+        schema = self.snapshot.schema
+        query = _any(Query.term_query(schema, kind, wanted, index_option="basic") for kind in known)
+        ids = (self.snapshot.names[number] for number, _, _ in (self.snapshot.search(query) if query else ()))
+        return sum(1 for _ in islice(filter(self.allowed.__contains__, ids), _COUNTED))
+
     def is_found(self, word: str) -> bool:
-        terms = [(kind, self.language.stem(word)) for kind in TEXT_FIELDS]
-        return any(self._is_in(kind, term) for kind, term in (*terms, *((FOLD, f) for f in self.language.folds(word))))
+        folds = (self.count(form, (FOLD,)) for form in self.language.folds(word))
+        return self.count(self.language.stem(word), TEXT_FIELDS) > 0 or any(folds)
 
     def is_written(self, word: str) -> bool:
-        return self._is_in(WORD, word)
-
-    def written(self, beginning: str) -> Iterable[str]:
-        return self.snapshot.words(WORD, self.language.name, beginning, limit=_MOST_WRITTEN)
+        return self.count(word, (WORD,)) > 0
 
     def frequency(self, word: str) -> int:
-        return self.snapshot.searcher.doc_freq(WORD, term_of(self.language.name, word))
-
-    def _is_in(self, kind: str, word: str) -> bool:
-        term = term_of(self.language.name, word)
-        if not self.snapshot.searcher.doc_freq(kind, term):
-            return False
-        found = self.snapshot.search(Query.term_query(self.snapshot.schema, kind, term, index_option="basic"))
-        return any(self.snapshot.names[number] in self.allowed for number, _, _ in found)
+        return self.vocabulary.frequency(word, (WORD,))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
