@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import sqlite3
 import sys
+import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import version
@@ -23,6 +24,7 @@ from cms.entry import Parsed
 
 FILE_NAME = "entries.sqlite"
 TIMEOUT_SECONDS = 5.0
+REST_SECONDS = 5.0
 READERS = (
     "frontmatter",
     "fences",
@@ -91,6 +93,7 @@ class DerivedCache:
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE_NAME
         self._broken = False
+        self._rest_until = 0.0
         self._lock = Lock()
         self._connection: sqlite3.Connection | None = None
 
@@ -178,9 +181,15 @@ class DerivedCache:
 
     @contextlib.contextmanager
     def _connect(self) -> Iterator[sqlite3.Connection | None]:
-        """The connection for one operation, or ``None``; a damaged file is removed, so that the next operation begins anew."""
+        """The connection for one operation, or ``None``.
+
+        A damaged file is removed, so that the next operation begins anew; what the disk refuses is left for a while.
+        """
         with self._lock:
             self._broken = False
+            if time.monotonic() < self._rest_until:
+                yield None
+                return
             given = False
             try:
                 if self._connection is None:
@@ -195,11 +204,14 @@ class DerivedCache:
                 self._hang_up()
                 if _is_damage(error):
                     self._discard()
+                else:  # a full disk stays full for a while, and a list of entries would say so for each
+                    self._rest_until = time.monotonic() + REST_SECONDS
                 if not given:
                     yield None
 
     def _open(self) -> sqlite3.Connection:
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Not its parents: a repository that was moved away must not be in the way of its own return.
+        self.path.parent.mkdir(mode=0o700, exist_ok=True)
         connection = sqlite3.connect(self.path, timeout=TIMEOUT_SECONDS, check_same_thread=False)
         try:
             connection.execute("PRAGMA journal_mode = WAL")

@@ -255,7 +255,7 @@ class Site:
         with self._searcher_lock:
             if self._searcher is None or self._searcher.model is not model:
                 try:
-                    self.cache_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                    self.cache_folder.mkdir(mode=0o700, exist_ok=True)
                     self._searcher = Searcher(self.index_folder, self.store, self.bodies, model)
                 except OSError as error:
                     raise SearchUnavailable(f"the folder of the search index cannot be used: {error}") from error

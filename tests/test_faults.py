@@ -1,10 +1,14 @@
 """Faults while a site is served: what moves, breaks, vanishes and comes back between and during requests."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from threading import Event, Thread
 
 import pytest
+from structlog.testing import capture_logs
 
+from cms.cache import DerivedCache
+from cms.errors import CMSError
 from cms.inferred import infer_model
 from cms.model import ContentModel
 from cms.refs import CommitId
@@ -81,3 +85,24 @@ def test_a_hidden_text_does_not_count_in_what_is_found(repo: Repo, opened: list[
     repo.commit({"schemas/posts.yaml": SCHEMA, "posts/a.md": "---\ntitle: Fisk\n---\n", "posts/b.md": draft})
     site = open_branch(repo, opened)
     assert [entry.slug for entry in site.searcher.missing(site.catalog.snapshot).values()] == ["a"]
+
+
+def test_a_repository_that_was_moved_away_is_not_begun_again_in_its_place(
+    work_tree: Repo, opened: list[Site], tmp_path: Path
+) -> None:
+    work_tree.commit({"cms.toml": "[site]\n", "schemas/posts.yaml": SCHEMA, "posts/a.md": "---\ntitle: Fisk\n---\n"})
+    site = open_branch(work_tree, opened)
+    work_tree.path.rename(tmp_path / "elsewhere")
+    with pytest.raises(CMSError):
+        _ = site.searcher.update(site.catalog.snapshot)
+    site.close()
+    assert not work_tree.path.exists()
+
+
+def test_a_disk_that_refuses_is_left_alone_for_a_while(tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file where a folder should be")
+    cache = DerivedCache(tmp_path / "cache")
+    with capture_logs() as logged:
+        for _ in range(100):
+            assert cache.load_history("refs/heads/main") is None
+    assert [line["event"] for line in logged] == ["cache.unusable"]

@@ -92,7 +92,9 @@ def sync_folder(folder: Path) -> None:
 
 
 def make_private_folder(folder: Path) -> None:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Not all parents: a repository that was moved away must not be in the way of its own return.
+    folder.parent.mkdir(mode=0o700, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
     with contextlib.suppress(PermissionError):  # not ours to change; what we make inside it still is
         folder.chmod(0o700)
 
