@@ -33,6 +33,7 @@ CHAINS_LIMIT = 16
 FACET_VALUES_LIMIT = 5_000
 LOOKED_AT = 4
 COUNTED = 2_000
+BESIDE = 200
 TERM_LEAST = 3
 UNTOLD = frozenset().union(*STOPWORDS.values())
 TITLE, TERM, FACET = "title", "term", "facet"
@@ -199,13 +200,13 @@ class _Look:
         # What is first in the chain, or asked for by itself, is shown whenever it is there.
         self._is_first = self._chain[0] == locale
         self._lists = [part.words, *([part.late_words] if part.late_words is not None else [])]
+        self._having = [words.having(self._before, self._last) if self._before else () for words in self._lists]
 
     def titles(self) -> Iterator[tuple[tuple[bool, float, str], Entry]]:
         """The entries whose title has what was typed, with how good they are: the smaller, the better."""
         begins = f"\n {self._typed}"
-        for words in self._lists:
-            found = list(words.starting(self._typed))
-            found += words.having(self._before, self._last) if self._before else words.containing(self._last)
+        for words, having in zip(self._lists, self._having, strict=True):
+            found = [*words.starting(self._typed), *(having if self._before else words.containing(self._last))]
             taken = 0
             for number in dict.fromkeys(found):
                 entry = words.entries[number]
@@ -217,9 +218,9 @@ class _Look:
 
     def terms(self) -> Iterator[tuple[str, int, list[Entry]]]:
         """The words that complete the last one typed, with how many entries have them and some that do."""
-        for words in self._lists:
+        for words, having in zip(self._lists, self._having, strict=True):
             if self._before:
-                yield from self._terms_beside(words)
+                yield from self._terms_beside(words, having)
                 continue
             taken = 0
             for word in words.words(self._last):
@@ -234,9 +235,9 @@ class _Look:
                     if taken == self._limit:
                         break
 
-    def _terms_beside(self, words: WordList) -> Iterator[tuple[str, int, list[Entry]]]:
+    def _terms_beside(self, words: WordList, numbers: Sequence[int]) -> Iterator[tuple[str, int, list[Entry]]]:
         found: dict[str, list[Entry]] = {}
-        for entry in map(words.entries.__getitem__, words.having(self._before, self._last)):
+        for entry in map(words.entries.__getitem__, numbers[:BESIDE]):
             if self.is_shown(entry):
                 for word in set(key_of(entry.parsed.title or "").split()):
                     if _is_term(word) and any(form.startswith(self._last) for form in forms_of(word)):
@@ -287,7 +288,7 @@ def _as_written(word: str, examples: Iterable[tuple[_Look, Entry]]) -> str:
     for look, entry in examples:
         for text in look.texts(entry):
             for place, found in enumerate(WORD.finditer(normalize("NFC", text))):
-                if key_of(found.group()) == word:
+                if found.end() - found.start() == len(word) and key_of(found.group()) == word:
                     if place:
                         return found.group()
                     first = first or found.group()

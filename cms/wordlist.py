@@ -13,7 +13,8 @@ from cms.entry import Entry
 from cms.spelling import forms_of, key_of
 
 LAST = "\U0010ffff"
-SHORT = 2  # beginnings of which the best are kept: a tenth of all words may begin so
+SHORT = 3  # beginnings of which the best are kept: a tenth of all words may begin so
+MEMO_LIMIT = 3_000
 KEPT = 100
 SCANNED = 2_000
 TITLE_LIMIT = 200
@@ -75,7 +76,7 @@ class WordList:
         if kept is None:
             words = set(self._words[slice(*_range(self._forms, beginning))])
             kept = heapq.nsmallest(KEPT, words, key=lambda word: (-len(self._postings[word]), word))
-            if len(beginning) <= SHORT:
+            if len(beginning) <= SHORT and len(self._kept_words) < MEMO_LIMIT:
                 self._kept_words[beginning] = kept
         return kept
 
@@ -85,7 +86,7 @@ class WordList:
         if kept is None:
             numbers = self._start_numbers[slice(*_range(self._starts, beginning))]
             kept = heapq.nsmallest(KEPT, numbers)
-            if len(beginning) <= SHORT:
+            if len(beginning) <= SHORT and len(self._kept_starts) < MEMO_LIMIT:
                 self._kept_starts[beginning] = kept
         return kept
 
@@ -94,7 +95,7 @@ class WordList:
         kept = self._kept_entries.get(beginning)
         if kept is None:
             kept = list(islice(self._containing(beginning), KEPT))
-            if len(beginning) <= SHORT:
+            if len(beginning) <= SHORT and len(self._kept_entries) < MEMO_LIMIT:
                 self._kept_entries[beginning] = kept
         return kept
 
@@ -108,10 +109,11 @@ class WordList:
 
     def having(self, forms: Sequence[str], beginning: str) -> Sequence[int]:
         """The entries whose title has a word for each of *forms* and one more that begins as *beginning*, best first."""
-        parts = [f" {form} " for form in forms] + [f" {beginning}"]
+        last, parts = f" {beginning}", [f" {form} " for form in forms]
         rarest = min((self._with(form) for form in forms), key=lambda lists: sum(map(len, lists)))
-        numbers = islice(heapq.merge(*rarest), SCANNED)
-        return [number for number in dict.fromkeys(numbers) if all(part in self.titles[number] for part in parts)]
+        numbers = islice(heapq.merge(*rarest) if len(rarest) > 1 else rarest[0] if rarest else (), SCANNED)
+        fitting = [number for number in dict.fromkeys(numbers) if last in self.titles[number]]
+        return [number for number in fitting if all(part in self.titles[number] for part in parts)]
 
     def _with(self, form: str) -> "list[array[int]]":
         """The entries of each word that has *form*."""
