@@ -111,16 +111,6 @@ class Lexicon:
         ids = (self.snapshot.names[number] for number, _, _ in (self.snapshot.search(query) if query else ()))
         return sum(1 for _ in islice(filter(self.allowed.__contains__, ids), _COUNTED))
 
-    def is_found(self, word: str) -> bool:
-        folds = (self.count(form, (FOLD,)) for form in self.language.folds(word))
-        return self.count(self.language.stem(word), TEXT_FIELDS) > 0 or any(folds)
-
-    def is_written(self, word: str) -> bool:
-        return self.count(word, (WORD,)) > 0
-
-    def frequency(self, word: str) -> int:
-        return self.vocabulary.frequency(word, (WORD,))
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Found:
