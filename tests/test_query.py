@@ -51,12 +51,12 @@ FILES = {
     "authors/z.md": "---\nname: Hidden\ndraft: true\n---\n",
 }
 ROWS = [
-    "title: Alfa\nrank: 1\nscore: 1.5\nflag: yes\nday: 2024-01-01\nat: 2024-01-01T10:00\ntags: [a, b]\nauthor: x\nopen: 1",
+    "title: Alfa\nrank: 1\npoints: 1.5\nflag: yes\nday: 2024-01-01\nat: 2024-01-01T10:00\ntags: [a, b]\nauthor: x\nopen: 1",
     "title: Beta\nrank: 2\nflag: no\nday: 2024-01-31\nat: 2024-01-31T23:30:00Z\ntags: [b]\nauthor: y\nopen: x",
-    "title: alfa\nrank: 2\nscore: -2\ntags: []\nauthor: z\nopen: [1, x]",
+    "title: alfa\nrank: 2\npoints: -2\ntags: []\nauthor: z\nopen: [1, x]",
     "title: Åse\nrank: 10\nday: 2023-05-05\nat: 2023-05-05\ntags: [a, c, a]\nauthor: nobody\nopen: true",
     "title: ''\nflag: yes\nimage: {alt: A cat, width: 5}\nopen: {k: v}",
-    "rank: 0\nscore: 0\nimage: {width: 0}\ntags: [æ]",
+    "rank: 0\npoints: 0\nimage: {width: 0}\ntags: [æ]",
     "title: 'null'\nday: 2024-02-29\nat: 2024-02-29T12:00:00.5+01:00\nopen: 1.0",
 ]
 
