@@ -180,25 +180,9 @@ class Searcher:
         """
         begun = self._begun
         self._require_complete(catalog.snapshot)
-        selected: list[Mapping[str, list[Entry]]] = []
-        ordered: list[Entry] = []
-        for query in queries:
-            if query.where is None and by_relevance:
-                selected.append(catalog.documents(query.collection.name, query.chain))
-            else:
-                entries = find_entries(catalog, query)
-                ordered += entries
-                selected.append(group_documents(entries))
-        chain = queries[0].chain if queries else ()
-        look = _Look(
-            self._engine,
-            catalog,
-            text,
-            chain,
-            synonyms=self._find_synonyms(catalog),
-            pins=by_relevance and similar is None,
-        )
-        allowed = _merged(selected)
+        allowed, ordered = _select(catalog, queries, by_relevance=by_relevance)
+        chain, pins = queries[0].chain if queries else (), by_relevance and similar is None
+        look = _Look(self._engine, catalog, text, chain, synonyms=self._find_synonyms(catalog), pins=pins)
         look.understand(allowed, queries)
         if similar is not None:
             look.compare(similar, self._document(catalog, similar))
@@ -359,6 +343,22 @@ class _Look:
             *((entry, scores.get(entry.path, 0.0)) for entry in first),
             *(pair for pair in ranked if pair[0].path not in paths),
         ]
+
+
+def _select(
+    catalog: Catalog, queries: Sequence[Query], *, by_relevance: bool
+) -> tuple[Mapping[str, list[Entry]], list[Entry]]:
+    """What *queries* select, by the id of the text; and in their order, unless that is not asked for."""
+    selected: list[Mapping[str, list[Entry]]] = []
+    ordered: list[Entry] = []
+    for query in queries:
+        if query.where is None and by_relevance:
+            selected.append(catalog.documents(query.collection.name, query.chain))
+        else:
+            entries = find_entries(catalog, query)
+            ordered += entries
+            selected.append(group_documents(entries))
+    return _merged(selected), ordered
 
 
 def _hits(catalog: Catalog, query: Query, look: _Look, ranked: Sequence[Ranked]) -> Sequence[Ranked]:
