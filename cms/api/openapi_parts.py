@@ -96,7 +96,9 @@ def _envelope() -> dict[str, Json]:
     }
     facets = {"type": "object", "additionalProperties": {"type": "array", "items": schema_of("FacetValue")}}
     searched = {
-        "query": {**TEXT, "description": "The words searched for."},
+        "query": {**TEXT, "description": "The words searched for, as they were asked for."},
+        "corrected": {**TEXT, "description": "What was searched for instead, because words of `query` stand nowhere."},
+        "match": {"enum": ["any"], "description": "No entry has all the words; these have some of them."},
         "similar": {**TEXT, "description": "`id` of the entry that the hits are like."},
     }
     return {

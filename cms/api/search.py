@@ -38,13 +38,19 @@ def search_response(
     found = _find(request, ctx, wanted)
     marked = wanted.highlight or (highlight and not any(name == "highlight" for name, _ in pairs))
     items = [
-        _item(ctx, wanted, entry, score, marked=marked, pinned=entry.path in found.pinned)
+        _item(ctx, wanted, found, entry, score, marked=marked)
         for entry, score in zip(found.entries, found.scores, strict=True)
     ]
     query = wanted.queries[0]
     page = Page(query.limit, query.offset, wanted.page, found.total)
     kept, _ = split_place(request.scope["query_string"])
-    meta = {"query": wanted.text} | ({} if wanted.similar is None else {"similar": wanted.similar.id})
+    meta = {"query": wanted.text}
+    if found.text != wanted.text:
+        meta["corrected"] = found.text
+    if found.match == "any":
+        meta["match"] = found.match
+    if wanted.similar is not None:
+        meta["similar"] = wanted.similar.id
     return page_response(request, ctx, page, kept, items, found.facets, meta)
 
 
@@ -62,18 +68,18 @@ def _find(request: Request, ctx: Context, wanted: ListRequest) -> Found:
     if wanted.text and not wanted.queries[0].offset:
         # A filter may be why nothing was found, which says nothing about the words.
         is_plain = wanted.similar is None and all(query.where is None for query in wanted.queries)
-        result: Result = "some" if found.total else "none"
+        result: Result = "none" if not found.total else "corrected" if found.text != wanted.text else "some"
         request.scope["searched"] = (result, wanted.text if is_plain else "")
     return found
 
 
-def _item(ctx: Context, wanted: ListRequest, entry: Entry, score: float, *, marked: bool, pinned: bool) -> bytes:
+def _item(ctx: Context, wanted: ListRequest, found: Found, entry: Entry, score: float, *, marked: bool) -> bytes:
     extra: dict[str, Any] = {"score": round(score, 4)}
-    if pinned:
+    if entry.path in found.pinned:
         extra["pinned"] = True
     if marked:
-        snippets = ctx.site.searcher.snippets(ctx.catalog, entry, wanted.text) if wanted.text else []
+        snippets = ctx.site.searcher.snippets(ctx.catalog, entry, found.text) if found.text else []
         # The engine knows the excerpt as the summary, and as a field when its schema gives it a weight.
-        found = {OWN_NAMES.get(snippet.field, snippet.field): snippet.html for snippet in snippets if snippet.marked}
-        extra["highlights"] = [{"field": field, "html": html} for field, html in found.items()]
+        shown = {OWN_NAMES.get(snippet.field, snippet.field): snippet.html for snippet in snippets if snippet.marked}
+        extra["highlights"] = [{"field": field, "html": html} for field, html in shown.items()]
     return orjson.dumps({**ctx.presenter.entry(entry, wanted.shape), **extra})
