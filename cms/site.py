@@ -175,6 +175,11 @@ class Site:
             self._watch.current()
         if commit == NO_COMMIT:
             name = short_name(self.ref)
+            if self._watch.dangling is not None:
+                raise RepositoryProblem(
+                    f"the branch {name} is at {self._watch.dangling[:7]}, and there is no such commit",
+                    hint="run `git fsck` in the repository; what was copied there may not be whole",
+                )
             raise RefNotFound(
                 f"the branch {name} is gone; the last state that was read is served"
                 if catalog is not None

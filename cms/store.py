@@ -270,6 +270,8 @@ class RefWatch:
     def __init__(self, store: Store, ref: str) -> None:
         """Use ``Store.watch``."""
         self.ref = ref
+        #: The id that the ref names while there is no such commit: its objects may still be on their way.
+        self.dangling: str | None = None
         self._store = store
         # What was seen, and the files that were looked at for it; one attribute, so that threads see all or nothing.
         self._seen: tuple[tuple[str, ...], _Signature | None, CommitId | None] = (), None, None
@@ -294,7 +296,8 @@ class RefWatch:
             # Signed before reading: what changes in between is noticed the next time.
             signature = tuple([_sign(file) for file in files])
             commit = _resolve_reference(git, names[-1])
-            settled = _follow(git, self.ref) == names and not _is_young(signature)
+            self.dangling = _target(git, names[-1]) if commit is None else None
+            settled = _follow(git, self.ref) == names and self.dangling is None and not _is_young(signature)
         if commit is None and not store.common_dir.is_dir():
             store._idle.clear()
             raise RepositoryProblem("the repository is gone", path=str(store.git_dir), hint="restore the folder")
@@ -352,6 +355,12 @@ def _resolve_reference(git: _Git, name: str) -> CommitId | None:
         return CommitId(str(git.repository[reference.target].peel(pygit2.Commit).id))
     except (KeyError, ValueError, pygit2.GitError):
         return None
+
+
+def _target(git: _Git, name: str) -> str | None:
+    """Return the id that a ref names, whether or not there is such an object."""
+    reference = _find_reference(git, name)
+    return None if reference is None or reference.type == ReferenceType.SYMBOLIC else str(reference.target)
 
 
 def _find_in_tree(tree: pygit2.Tree, path: str) -> BlobId | None:

@@ -106,3 +106,18 @@ def test_a_disk_that_refuses_is_left_alone_for_a_while(tmp_path: Path) -> None:
         for _ in range(100):
             assert cache.load_history("refs/heads/main") is None
     assert [line["event"] for line in logged] == ["cache.unusable"]
+
+
+def test_a_ref_that_comes_before_its_objects_is_followed_when_they_are_there(repo: Repo, opened: list[Site]) -> None:
+    repo.commit({"posts/a.md": "---\ntitle: A\n---\n"})
+    site = open_branch(repo, opened)
+    commit = repo.commit({"posts/b.md": "---\ntitle: B\n---\n"})
+    objects = repo.path / "objects" / commit[:2]
+    objects.rename(repo.path / "on-its-way")
+    site.refresh(NOW)
+    assert site.trouble is not None
+    assert f"is at {commit[:7]}, and there is no such commit" in site.trouble.message
+    (repo.path / "on-its-way").rename(objects)
+    assert site.is_stale(NOW)
+    site.refresh(NOW)
+    assert site.catalog.snapshot.commit.id == commit

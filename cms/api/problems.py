@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from cms import errors
 from cms.errors import CMSError
+from cms.site import Site
 
 MEDIA_TYPE = "application/problem+json"
 STATUS: Mapping[type[CMSError], int] = {
@@ -72,9 +73,20 @@ def respond_to_error(request: Request, error: CMSError) -> Response:
         }
         facts = {**facts, "errors": [item]}
     headers = {}
+    detail = str(error)
     if status == 503:
+        detail = _without_places(request, detail)
         headers["Retry-After"] = str(error.facts.get("retry_after_seconds", RETRY_SECONDS))
-    return problem_response(status, error.code, error.title, str(error), request.url.path, extra=facts, headers=headers)
+    return problem_response(status, error.code, error.title, detail, request.url.path, extra=facts, headers=headers)
+
+
+def _without_places(request: Request, text: str) -> str:
+    """*text* without the folders of this machine, which are nobody's business."""
+    site: Site = request.scope["site"]
+    for folder in (site.cache_folder, site.store.git_dir, site.store.common_dir, site.store.work_tree):
+        if folder is not None:
+            text = text.replace(str(folder).rstrip("/"), "…")
+    return text
 
 
 async def on_error(request: Request, error: Exception) -> Response:

@@ -33,3 +33,14 @@ def test_an_object_without_described_fields_is_not_followed_without_end(serve: S
     assert client.slugs("filter[meta.a.b]=1") == ["a"]
     for query in ("sort={}", "facet={}", "filter[{}]=1"):
         assert client.ask("/entries/posts?" + query.format("meta" + ".a" * 3900)).status_code == 400
+
+
+def test_a_refusal_names_no_folder_of_the_machine(serve: Serve, repo: Repo) -> None:
+    repo.commit({"schemas/posts.yaml": OPEN_OBJECT, "posts/a.md": "---\nmeta: {}\n---\nWords.\n"})
+    client = serve()
+    repo.path.rename(repo.path.with_name("gone"))
+    for path in ("/entries/posts/a", "/search?q=words"):
+        answer = client.ask(path)
+        assert answer.status_code == 503
+        assert str(repo.path.parent) not in answer.text
+    repo.path.with_name("gone").rename(repo.path)
