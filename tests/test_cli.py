@@ -343,6 +343,11 @@ def test_a_corrected_search_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     assert "'barnehage'" in capsys.readouterr().err
 
 
+def test_hits_with_some_of_the_words_are_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    content.print_hits({"data": [], "meta": {"total": 0, "match": "any"}})
+    assert "some of them" in capsys.readouterr().err
+
+
 def test_a_list_with_a_text_searches(run: Run, site: Repo) -> None:
     result = run("list", "posts", "-C", site.path, "-q", "q=voss", "--fields", "slug")
     assert result.stdout == "to\n"

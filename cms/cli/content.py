@@ -251,6 +251,8 @@ def print_hits(answer: Mapping[str, Any]) -> None:
     print_table(["score", "entry", "title", "text"], rows)
     if "corrected" in answer["meta"]:
         print_note(f"these are hits for {answer['meta']['corrected']!r}, not for what was asked")
+    if answer["meta"].get("match") == "any":
+        print_note("no entry has all the words; these have some of them")
     print_facets(answer["meta"].get("facets") or {})
     print_summary(answer["meta"], len(rows))
 

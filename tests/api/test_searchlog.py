@@ -20,6 +20,14 @@ def test_searches_are_counted_by_what_they_found(serve: Serve, repo: Repo) -> No
     assert found["cms_search_seconds_count"] == found['cms_search_seconds_bucket{le="+Inf"}'] == 4
 
 
+def test_a_corrected_search_is_counted_as_such(serve: Serve, repo: Repo) -> None:
+    repo.commit({**MODEL, "posts/a.md": post("Barnehage"), "posts/b.md": post("Ny barnehage i byen")})
+    client = serve()
+    assert len(client.data("/search?q=barnehgae")) == 2
+    assert numbers(client)['cms_searches_total{result="corrected"}'] == 1
+    assert client.site.searches.results["none"] == 0
+
+
 def test_a_search_in_vain_is_remembered_also_when_the_answer_was_known(serve: Serve, repo: Repo) -> None:
     repo.commit({**MODEL, "posts/a.md": post("Fish")})
     client = serve()
