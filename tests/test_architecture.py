@@ -17,7 +17,19 @@ ORDER = (
     *("yamlhints", "yamltext", "fences", "frontmatter", "paths", "schema", "markdown", "entry", "coerce"),
     *("spelling", "layers", "objects", "store", "commits", "history", "cache", "guide"),
     *("model", "snapshot", "fieldpath", "bodies", "catalog", "filters", "query", "present", "params"),
-    *("search", "wordlist", "suggest", "similar", "searching", "searchlog", "check", "adopt", "inferred", "site", "log"),
+    *(
+        "search",
+        "wordlist",
+        "suggest",
+        "similar",
+        "searching",
+        "searchlog",
+        "check",
+        "adopt",
+        "inferred",
+        "site",
+        "log",
+    ),
     *("api", "app", "cli"),
 )
 FENCES = {

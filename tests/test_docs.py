@@ -188,7 +188,9 @@ def test_every_route_is_documented(terminal: Terminal) -> None:
 
 
 @pytest.mark.parametrize("table", [SiteSettings, ServerSettings, SearchSettings])
-def test_every_setting_is_documented_with_its_default(table: type[SiteSettings | ServerSettings | SearchSettings]) -> None:
+def test_every_setting_is_documented_with_its_default(
+    table: type[SiteSettings | ServerSettings | SearchSettings],
+) -> None:
     name = f"[{table.__name__.removesuffix('Settings').lower()}]"
     for item in fields(table):
         value = getattr(table(), item.name)

@@ -37,7 +37,7 @@ def test_what_found_something_is_not_listed() -> None:
     log = SearchLog()
     for result in ("some", "corrected", "unavailable"):
         for _ in range(3):
-                log.count(result, "fisk")
+            log.count(result, "fisk")
     assert log.in_vain() == {}
     assert log.results == {"some": 3, "none": 0, "corrected": 3, "unavailable": 3}
 

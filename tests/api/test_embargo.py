@@ -125,7 +125,9 @@ def test_at_its_moment_an_entry_appears_everywhere_and_at_the_other_disappears(r
     assert seen == [(["open"], None, False, 1), (["open", "secret"], "secret", True, 3), (["open"], None, False, 1)]
 
 
-@pytest.mark.parametrize("path", ["/", "/entries/posts", "/entries/posts/open", "/search?q=fish", "/suggest?q=f", "/openapi.json"])
+@pytest.mark.parametrize(
+    "path", ["/", "/entries/posts", "/entries/posts/open", "/search?q=fish", "/suggest?q=f", "/openapi.json"]
+)
 def test_no_cache_may_outlive_the_next_moment(repo: Repo, path: str) -> None:
     now = datetime.now(UTC)
     client = timed_client(repo, now + timedelta(seconds=100), now + timedelta(days=2))
