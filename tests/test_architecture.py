@@ -38,7 +38,7 @@ FENCES = {
     "tantivy": {"search/tantivy"},
     "Stemmer": {"search/analysis"},
     "starlette": {"api", "app"},
-    "uvicorn": {"cli/serve"},
+    "uvicorn": {"cli/serve", "cli/protocol"},
     "typer": {"cli"},
     "sqlite3": {"cache"},
     "subprocess": {"commits", "cli/git"},

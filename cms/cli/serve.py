@@ -19,6 +19,7 @@ from cms.cli.application import API
 from cms.cli.exits import INTERRUPTED, PORT, UNREADABLE, USAGE, Refused
 from cms.cli.git import count_uncommitted
 from cms.cli.output import counted, finding_text, out, print_note
+from cms.cli.protocol import BoundedProtocol
 from cms.cli.sites import BranchOption, SiteArgument, open_site, update_search
 from cms.errors import SearchUnavailable
 from cms.finding import printable
@@ -228,6 +229,7 @@ def server_config(application: Any, *, workers: int, access_log: bool) -> uvicor
     return uvicorn.Config(
         application,
         factory=isinstance(application, str),
+        http=BoundedProtocol,
         workers=workers,
         access_log=access_log,
         log_config=None,

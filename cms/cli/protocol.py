@@ -1,0 +1,76 @@
+"""uvicorn's HTTP protocol with the two limits that it lacks: how large a request may be, and how long it may take to arrive.
+
+Without them one connection that sends a header without end takes all memory, and a few hundred that send theirs a byte a minute take every
+connection. The API takes no bodies, so both limits are for the whole of a request.
+"""
+
+from asyncio import TimerHandle
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+REQUEST_BYTES_MOST = 64 * 1024
+REQUEST_SECONDS_MOST = 20.0
+TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    b"content-type: text/plain; charset=utf-8\r\ncontent-length: 25\r\nconnection: close\r\n\r\n"
+    b"The request is too large."
+)
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """One connection. What arrives in one piece costs nothing extra."""
+
+    bytes_most = REQUEST_BYTES_MOST
+    seconds_most = REQUEST_SECONDS_MOST
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._received = 0  # bytes of a request that is not whole yet
+        self._is_whole = False
+        self._has_begun = False
+        self._deadline: TimerHandle | None = self.loop.call_later(self.seconds_most, self._give_up)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Let go of the clock."""
+        self._stop_clock()
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._has_begun = True
+        super().on_message_begin()
+
+    def on_message_complete(self) -> None:
+        """A request is whole."""
+        self._is_whole, self._has_begun = True, False
+        super().on_message_complete()
+
+    def data_received(self, data: bytes) -> None:
+        """Take *data*, unless it makes the request too large."""
+        if self._received + len(data) > self.bytes_most and self._received:
+            return self._refuse()
+        self._is_whole = False
+        super().data_received(data)
+        if self._is_whole:
+            self._received = 0
+            self._stop_clock()
+        if self._has_begun:
+            self._received += 0 if self._is_whole else len(data)
+            if self._deadline is None:
+                self._deadline = self.loop.call_later(self.seconds_most, self._give_up)
+        return None
+
+    def _refuse(self) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.write(TOO_LARGE)
+        self.transport.close()
+
+    def _give_up(self) -> None:
+        self._deadline = None
+        self.transport.close()
+
+    def _stop_clock(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
