@@ -9,6 +9,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Protocol
 
 from cms.search.analysis import Chunk, Language
@@ -38,6 +39,9 @@ Postings = tuple[Sequence[int], Sequence[float]]
 WEIGHTS = {TITLE: 4.0, SUMMARY: 2.5, BODY: 1.0, EXTRA: 1.0, EXACT: 2.0, FOLD: 0.4}
 TOGETHER_SHARE = 0.75  # of the score of words written together, for each of them
 _MOST_JOINED = 3
+_NEAR = 3
+_NEAR_FACTOR = 0.4
+_MOST_LOOKED_AT_CLOSELY = 500
 OTHER_LANGUAGE = 0.9
 _SATURATION = 1.2
 _LENGTH_SHARE = {TITLE: 0.3, SUMMARY: 0.5, BODY: 0.75, EXTRA: 0.5, EXACT: 0.3, FOLD: 0.5}
@@ -191,7 +195,36 @@ class Ranker:
             required = [scores for child, scores in found if not self._is_stopword(child)]
             optional = [scores for child, scores in found if self._is_stopword(child)]
             scores = _intersect(required, optional) if required else _intersect(optional, [])
-        return self._without(scores, excluded)
+        return self._without(self._with_nearness(wanted, scores), excluded)
+
+    def _with_nearness(self, nodes: Sequence[Node], scores: Scores) -> Scores:
+        """Words that stand near each other, in the order typed, say more than words far apart."""
+        if not 1 < len(scores) <= _MOST_LOOKED_AT_CLOSELY:
+            return scores
+        words = [
+            (place, word)
+            for place, node in enumerate(nodes)
+            if (word := single_word(node)) is not None and not self._is_stopword(node)
+        ]
+        result = dict(scores)
+        for (place, one), (other_place, other) in pairwise(words):
+            if other_place - place <= _NEAR:
+                for number, score in self._near(self.language.stem(one), self.language.stem(other), scores).items():
+                    result[number] += score * _NEAR_FACTOR
+        return result
+
+    def _near(self, one: str, other: str, among: Scores) -> Scores:
+        scores: Scores = {}
+        for kind in TEXT_FIELDS:
+            name = field_name(kind, self.language)
+            weights = self._weights(kind, name)
+            for part in self.source.parts:
+                self.check_time()
+                counts = _near_counts(part, name, one, other, among)
+                postings = (list(counts), list(counts.values()))
+                _add(scores, postings, part.lengths(name), part.base, weights, WEIGHTS[kind])
+        rarity = self._rarity(len(scores))
+        return {number: score * rarity for number, score in scores.items()}
 
     def _is_stopword(self, node: Node) -> bool:
         if not isinstance(node, Words) or node.quoted or node.field:
@@ -418,6 +451,24 @@ def words_beginning(vocabulary: bytes, letters: str) -> list[str]:
 def vocabulary_name(language: str, kind: str) -> str:
     """What the words of a kind (of texts, plain or as written) are called beside a segment."""
     return language if kind in TEXT_FIELDS else f"{language}-{kind}"
+
+
+def _near_counts(part: Part, name: str, one: str, other: str, among: Scores) -> dict[int, float]:
+    """How often one word stands shortly before the other, for some documents of one part."""
+    first, second = part.postings(name, one), part.postings(name, other)
+    if first is None or second is None:
+        return {}
+    documents = {number for number in set(first[0]).intersection(second[0]) if number + part.base in among}
+    if not documents:
+        return {}
+    places, other_places = part.positions(name, one, documents), part.positions(name, other, documents)
+    counts = {}
+    for number in sorted(documents):
+        after = set(other_places.get(number, ()))
+        near = [at for at in places.get(number, ()) if any(at + gap in after for gap in range(1, _NEAR + 1))]
+        if near:
+            counts[number] = float(len(near))
+    return counts
 
 
 def _phrase_counts(part: Part, name: str, stems: Sequence[str], check_time: Callable[[], None]) -> dict[int, float]:

@@ -86,7 +86,7 @@ class Widening:
         yield from self._derived(stem, fields)
         if fields is TEXT_FIELDS and not has_nordic_letter(word):
             yield from self._plain_expansions(word)
-        if self.vocabulary.frequency(stem, fields) < _FEW:
+        if max(self.vocabulary.frequency(stem, (kind,)) for kind in fields) < _FEW:
             yield from self._taken_apart(word, fields)
 
     def _spellings(self, word: str, fields: Sequence[str]) -> Iterator[Variant]:
