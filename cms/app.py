@@ -1,7 +1,12 @@
 """The application: one site behind its HTTP surfaces."""
 
+import os
+import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from multiprocessing import parent_process
+from multiprocessing.process import BaseProcess as ParentProcess
+from threading import Thread
 
 import structlog
 from starlette.applications import Starlette
@@ -80,10 +85,23 @@ class _Opening:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._app is None:
+            _end_with_parent()
             environment = read_environment()
             configure_log(environment.log_level)
             self._app = build_app(Site.open(environment.site, infer=infer_model, environment=environment))
         await self._app(scope, receive, send)
+
+
+def _end_with_parent() -> None:
+    """Stop when the process that started this one is gone, however it went: nobody else would, and the port stays taken."""
+    parent = parent_process()
+    if parent is not None:
+        Thread(target=_outlive, args=(parent,), name="parent", daemon=True).start()
+
+
+def _outlive(parent: ParentProcess) -> None:
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def create_app() -> ASGIApp:

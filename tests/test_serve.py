@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
 from pathlib import Path
@@ -201,3 +202,18 @@ def test_a_reader_that_stops_reading_ends_a_command_quietly(repo: Repo) -> None:
     assert process.stderr.read() == b""
     assert process.wait(PATIENCE_SECONDS) == 141
     process.stderr.close()
+
+
+def test_workers_end_when_what_started_them_is_killed(repo: Repo, serve: Callable[..., Server]) -> None:
+    repo.commit(SITE)
+    server = serve(repo.path, "--workers", "2")
+    assert server.get("/healthz")[0] == 200
+    server.stop(signal.SIGKILL)
+    end = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < end:
+        try:
+            socket.create_connection(("127.0.0.1", server.port), timeout=1).close()
+        except OSError:
+            return
+        time.sleep(0.05)
+    raise AssertionError("the port is still taken")
