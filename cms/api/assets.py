@@ -5,8 +5,9 @@ import mimetypes
 from starlette.requests import Request
 from starlette.responses import Response
 
-from cms.api.state import context, no_parameters
+from cms.api.state import Context, context, no_parameters
 from cms.errors import NotFound
+from cms.refs import BlobId
 
 SAFE_TYPES = frozenset(
     {
@@ -21,15 +22,20 @@ SAFE_TYPES = frozenset(
         "video/webm",
     }
 )
+SHARED_BYTES_LEAST, SHARED_BYTES_MOST = 2 * 1024 * 1024, 256 * 1024 * 1024
 mimetypes.add_type("image/webp", ".webp")
 mimetypes.add_type("image/avif", ".avif")
 
 
-def get_asset(request: Request) -> Response:
-    """``GET /assets/{path}``: a plain function, because it reads Git. Types that a browser would run are not served."""
+async def get_asset(request: Request) -> Response:
+    """``GET /assets/{path}``, in the one thread that is for it. Types that a browser would run are not served."""
     ctx = context(request)
     no_parameters(request)
     path: str = request.path_params["path"]
+    return await ctx.lanes.files.run(_answer, ctx, path)
+
+
+def _answer(ctx: Context, path: str) -> Response:
     kind = mimetypes.guess_type(path)[0]
     blob = (
         ctx.site.store.find_blob(ctx.catalog.snapshot.commit.id, path)
@@ -45,7 +51,18 @@ def get_asset(request: Request) -> Response:
         "Content-Security-Policy": "sandbox; default-src 'none'",
         "Content-Disposition": "inline" if str(kind).startswith("image/") else "attachment",
     }
-    return Response(ctx.site.store.read_blob(blob), media_type=kind, headers=headers)
+    return Response(_read(ctx, blob), media_type=kind, headers=headers)
+
+
+def _read(ctx: Context, blob: BlobId) -> bytes:
+    """The bytes of a file. Only one thread comes here, so that a large one is read once for all who wait for it."""
+    known, content = ctx.lanes.last_file
+    if known == blob:
+        return content
+    content = ctx.site.store.read_blob(blob)
+    if SHARED_BYTES_LEAST <= len(content) <= SHARED_BYTES_MOST:
+        ctx.lanes.last_file = (blob, content)
+    return content
 
 
 def is_hidden(path: str) -> bool:

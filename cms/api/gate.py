@@ -25,6 +25,7 @@ Headers = list[tuple[bytes, bytes]]
 STORED_BYTES = 64 * 1024 * 1024
 STORED_ITEM_BYTES = 2 * 1024 * 1024
 COMPRESSED_FROM_BYTES = 860
+PIECE_BYTES = 1024 * 1024
 ALIVE = "/healthz"  # answers also while a large change is being read
 CORS: Headers = [(b"access-control-allow-origin", b"*")]
 EXPOSED = b"ETag, Link, Content-Commit, Last-Modified, Retry-After"
@@ -168,6 +169,7 @@ class Gate:
             elif name == b"if-none-match":
                 condition = value
         encoding = _encoding(accepted) if stored.status == 200 and len(stored.body) >= COMPRESSED_FROM_BYTES else b""
+        body: bytes | memoryview
         headers, body = stored.variants.get(encoding) or _variant(stored, encoding)
         status = stored.status
         if status == 308 or (stored.etag and status == 200):
@@ -178,7 +180,12 @@ class Gate:
                     pair for pair in headers if pair[0] not in (b"content-length", b"content-type", b"content-encoding")
                 ]
         await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body if body_wanted else b""})
+        body = body if body_wanted else b""
+        # Piece by piece, or a slow reader would have all of a large file copied into the server's buffer.
+        while len(body) > PIECE_BYTES:
+            await send({"type": "http.response.body", "body": bytes(body[:PIECE_BYTES]), "more_body": True})
+            body = memoryview(body)[PIECE_BYTES:]
+        await send({"type": "http.response.body", "body": bytes(body)})
 
 
 def _cache_control(catalog: Catalog | None, now: float) -> bytes:

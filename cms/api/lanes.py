@@ -44,12 +44,17 @@ class Lane:
 
 
 class Lanes:
-    """The lanes of one server process: full text, queries over many entries, and sorting words for completions.
+    """The lanes of one server process: full text, queries over many entries, sorting words for completions, and files.
 
-    The last is done once for many who wait for it, so it takes one thread and many may wait.
+    The last two are done once for many who wait for it, so they take one thread and many may wait.
+
+    Attributes:
+        last_file: the large file that was read last, with its blob id: many who ask for it at once share its bytes.
     """
 
     def __init__(self) -> None:
         self.searches = Lane()
         self.queries = Lane()
         self.sorting = Lane(threads=1, waiting_most=500)
+        self.files = Lane(threads=1, waiting_most=500)
+        self.last_file: tuple[str, bytes] = ("", b"")

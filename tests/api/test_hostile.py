@@ -44,3 +44,13 @@ def test_a_refusal_names_no_folder_of_the_machine(serve: Serve, repo: Repo) -> N
         assert answer.status_code == 503
         assert str(repo.path.parent) not in answer.text
     repo.path.with_name("gone").rename(repo.path)
+
+
+def test_a_large_file_comes_whole_in_pieces_and_is_read_once(serve: Serve, repo: Repo) -> None:
+    content = bytes(range(256)) * 4096 * 3 + b"end"
+    repo.commit({"schemas/posts.yaml": OPEN_OBJECT, "posts/a.md": "---\n---\n", "film.mp4": content})
+    client = serve()
+    answers = [client.ask("/assets/film.mp4") for _ in range(2)]
+    assert [answer.content == content for answer in answers] == [True, True]
+    assert answers[0].headers["content-length"] == str(len(content))
+    assert client.ask("/assets/film.mp4", "HEAD").content == b""
