@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from threading import Lock
 
@@ -23,11 +24,11 @@ from cms.catalog import Catalog
 from cms.errors import CMSError, InvalidContent, RefNotFound, RepositoryProblem, SearchUnavailable
 from cms.finding import Finding, finding_of
 from cms.model import ContentModel, read_model, with_branch
-from cms.refs import CommitId, branch_ref, is_commit_id, short_name, tag_ref
+from cms.refs import BlobId, CommitId, branch_ref, is_commit_id, short_name, tag_ref
 from cms.searching import Searcher
 from cms.searchlog import SearchLog
 from cms.settings import SCHEMAS_FOLDER, SETTINGS_FILE, Environment
-from cms.snapshot import Progress, Snapshot, advance_snapshot, build_snapshot
+from cms.snapshot import BROKEN_OBJECT, Progress, Snapshot, advance_snapshot, build_snapshot
 from cms.store import Store
 
 PRIVATE_FOLDER = "branchpress"
@@ -35,6 +36,7 @@ INDEX_FOLDER = "index"
 FINDINGS_LOGGED = 20
 FALLBACK_BRANCHES = ("main", "master", "trunk")
 RETRY_SECONDS = 10.0
+MISSING_ASKED = 20
 NO_COMMIT = CommitId("")
 UNREADABLE = CommitId("unreadable")
 
@@ -138,6 +140,7 @@ class Site:
                 return
             self._catalog = Catalog(self._build(commit, progress), now)
             self._seen = commit
+            self._retry_at = now + RETRY_SECONDS if self._missing_blobs() else math.inf
             self.trouble = None
 
     def refresh(self, now: float) -> None:
@@ -162,6 +165,8 @@ class Site:
                         message=f"commit {commit[:7]} cannot be read because of a fault of ours: {error!r}"
                     )
                     log.exception("site.not_advanced", ref=self.ref, commit=commit)
+                if self._missing_blobs():
+                    retry_at = now + RETRY_SECONDS
                 # Only now: a request that comes meanwhile must wait for the new state, not be answered from the old one.
                 self._seen, self._retry_at = commit, retry_at
             catalog = self._catalog
@@ -190,11 +195,26 @@ class Site:
             self._catalog = Catalog(self._build(commit, None), now)
         elif commit != catalog.snapshot.commit.id:
             self._catalog = catalog.advance(self._next_snapshot(catalog.snapshot, commit), now)
+        elif any(source is not None for _, source in self.store.read_blobs(self._missing_blobs())):
+            self._catalog = Catalog(self._build(commit, None), now)
+        elif self.trouble is None:
+            return
         log.info("site.advanced", ref=self.ref, commit=commit)
         self.report()
         if self._searcher is not None:
             with suppress(SearchUnavailable):  # the next search will say
                 self.searcher.follow(self.catalog.snapshot)
+
+    def _missing_blobs(self) -> list[BlobId]:
+        """Some of the files whose content was not in the repository when they were read, and may have come since."""
+        snapshot = self.catalog.snapshot if self._catalog is not None else None
+        if snapshot is None:
+            return []
+        named = (path for path, findings in snapshot.findings.items() if findings[0].rule == BROKEN_OBJECT)
+        paths = list(islice(named, MISSING_ASKED))
+        with suppress(RepositoryProblem):  # that is trouble of another kind
+            return [blob for blob in self.store.find_blobs(snapshot.commit.id, paths) if blob] if paths else []
+        return []
 
     def report(self) -> None:
         """Log the files that cannot be served, after an advance only the changed ones; of many the first and their number."""

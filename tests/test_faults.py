@@ -13,7 +13,7 @@ from cms.inferred import infer_model
 from cms.model import ContentModel
 from cms.refs import CommitId
 from cms.settings import Environment
-from cms.site import Site
+from cms.site import RETRY_SECONDS, Site
 from cms.store import Store
 from tests.repo import FIRST_COMMIT_AT, Repo
 
@@ -121,3 +121,18 @@ def test_a_ref_that_comes_before_its_objects_is_followed_when_they_are_there(rep
     assert site.is_stale(NOW)
     site.refresh(NOW)
     assert site.catalog.snapshot.commit.id == commit
+
+
+def test_a_file_whose_content_comes_later_is_served_from_then_on(repo: Repo, opened: list[Site]) -> None:
+    repo.commit({"schemas/posts.yaml": SCHEMA, "posts/a.md": "---\ntitle: A\n---\n"})
+    site = open_branch(repo, opened)
+    repo.commit({"posts/b.md": "---\ntitle: B\n---\n"})
+    blob = repo.git("rev-parse", "main:posts/b.md")
+    place = repo.path / "objects" / blob[:2] / blob[2:]
+    place.rename(repo.path / "on-its-way")
+    site.refresh(NOW)
+    assert sorted(site.catalog.shelves["posts"].slugs) == ["a"]
+    (repo.path / "on-its-way").rename(place)
+    site.refresh(NOW + RETRY_SECONDS)
+    assert sorted(site.catalog.shelves["posts"].slugs) == ["a", "b"]
+    assert not site.is_stale(NOW + 10 * RETRY_SECONDS)
