@@ -24,8 +24,17 @@ from cms.markdown import heading
 from cms.schema import Collection, Field
 from cms.settings import nearest
 
-PUBLISH_NAMES = ("publish_at", "publishDate", "publishdate")
-EXPIRE_NAMES = ("expire_at", "expiryDate", "expirydate")
+#: The fields that decide who sees a file, without case and separators: generators take Draft and publishDate for the same,
+#: and a file must not become public by its spelling.
+DECIDING: Mapping[str, str] = {
+    "draft": "draft",
+    "published": "published",
+    "status": "status",
+    "publishat": "publish_at",
+    "publishdate": "publish_at",
+    "expireat": "expire_at",
+    "expirydate": "expire_at",
+}
 TRUE_WORDS = frozenset({"true", "yes", "on", "y"})
 FALSE_WORDS = frozenset({"false", "no", "off", "n"})
 #: What WordPress says of a post that the public must not see, and of one that waits for its date.
@@ -299,7 +308,7 @@ def _details(
         wrong("locale", f"{_short(locale)} is not one of the site's locales", f"one of {', '.join(sorted(locales))}")
         locale = None
     published_at = _published_at(fields, collection, zone, wrong)
-    publish_at = _moment(fields, PUBLISH_NAMES, zone, wrong)
+    publish_at = _moment(fields, "publish_at", zone, wrong)
     if publish_at is None and _status(fields) == SCHEDULED:
         publish_at = published_at
     return {
@@ -309,7 +318,7 @@ def _details(
         "locale": locale,
         "published_at": published_at,
         "publish_at": publish_at,
-        "expire_at": _moment(fields, EXPIRE_NAMES, zone, wrong),
+        "expire_at": _moment(fields, "expire_at", zone, wrong),
         "hidden": _is_hidden(fields) or (_status(fields) == SCHEDULED and publish_at is None),
     }
 
@@ -332,20 +341,28 @@ def _reporter(document: frontmatter.Document, findings: list[Finding]) -> Callab
     return wrong
 
 
-def _moment(
-    fields: Mapping[str, Any], names: tuple[str, ...], zone: ZoneInfo, wrong: Callable[..., None]
-) -> float | None:
-    """The moment under the first of *names* that has a value. One that is no moment is an error: a file never goes public by mistake."""
-    for name in names:
-        value = fields.get(name)
+def _moment(fields: Mapping[str, Any], meaning: str, zone: ZoneInfo, wrong: Callable[..., None]) -> float | None:
+    """The first moment that *fields* name for *meaning*. One that is no moment is an error: a file never goes public by mistake."""
+    for name, value in _deciding(fields, meaning):
         if isinstance(value, str | int) and not isinstance(value, bool):
             try:
                 return _seconds(str(value), zone)
             except (ValueError, OverflowError) as error:
                 wrong(name, _not_a_date(value, error), DATE_HINT)
-        elif value is not None:
+        else:
             wrong(name, f"{_short(value)} is not a date", DATE_HINT)
     return None
+
+
+def _deciding(fields: Mapping[str, Any], meaning: str) -> list[tuple[str, Any]]:
+    """The fields that stand for *meaning*, the one of exactly that name first."""
+    found = [(name, value) for name, value in fields.items() if value is not None and _meaning(name) == meaning]
+    return found if len(found) < 2 else sorted(found, key=lambda pair: pair[0] != meaning)
+
+
+@lru_cache(maxsize=10_000)
+def _meaning(name: str) -> str | None:
+    return DECIDING.get(name.casefold().replace("_", "").replace("-", ""))
 
 
 def _published_at(
@@ -385,15 +402,18 @@ def _url(fields: Mapping[str, Any], wrong: Callable[..., None]) -> str | None:
 
 def _is_hidden(fields: Mapping[str, Any]) -> bool:
     """``draft`` with anything but a clear no hides, and with a clear no shows whatever ``status`` says; ``published: false`` hides too."""
-    draft, published = fields.get("draft"), fields.get("published")
-    clear_no = draft in (None, False, 0, "") or (isinstance(draft, str) and draft.casefold() in FALSE_WORDS)
-    unpublished = published is False or (isinstance(published, str) and published.casefold() in FALSE_WORDS)
-    withdrawn = draft is None and _status(fields) in NOT_PUBLIC
-    return not clear_no or unpublished or withdrawn
+    drafts = [value for _, value in _deciding(fields, "draft")]
+    unpublished = any(_is_clear_no(value) for _, value in _deciding(fields, "published") if value != "")
+    withdrawn = not drafts and _status(fields) in NOT_PUBLIC
+    return not all(map(_is_clear_no, drafts)) or unpublished or withdrawn
+
+
+def _is_clear_no(value: object) -> bool:
+    return value in (False, "") or (isinstance(value, str) and value.casefold() in FALSE_WORDS)
 
 
 def _status(fields: Mapping[str, Any]) -> str:
-    status = fields.get("status")
+    status = next((value for _, value in _deciding(fields, "status")), "")
     return status.casefold() if isinstance(status, str) else ""
 
 

@@ -13,6 +13,12 @@ HIDDEN = {
     "gone": {"expire_at": "2001-01-01"},
     "wrong": {"draft": "true", "stars": "kanari"},
     "unclear": {"publish_at": "kanari"},
+    "capital": {"Draft": "true"},
+    "both": {"draft": "false", "DRAFT": "true"},
+    "dashed": {"publish-at": "2999-01-01"},
+    "camel": {"publishAt": "2999-01-01"},
+    "hugo": {"ExpiryDate": "2001-01-01"},
+    "status": {"Status": "draft"},
 }
 FIELDS = ("title", "category", "tags", "author", "related", "aliases", "slug", "path", "url", "first_author", "locale")
 PATHS = (
