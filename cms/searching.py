@@ -8,6 +8,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from threading import Lock, Thread
 from typing import Any
@@ -182,7 +183,15 @@ class Searcher:
         self._require_complete(catalog.snapshot)
         allowed, ordered = _select(catalog, queries, by_relevance=by_relevance)
         chain, pins = queries[0].chain if queries else (), by_relevance and similar is None
-        look = _Look(self._engine, catalog, text, chain, synonyms=self._find_synonyms(catalog), pins=pins)
+        look = _Look(
+            self._engine,
+            catalog,
+            text,
+            chain,
+            synonyms=self._find_synonyms(catalog),
+            read=partial(self._document, catalog),
+            pins=pins,
+        )
         look.understand(allowed, queries)
         if similar is not None:
             look.compare(similar, self._document(catalog, similar))
@@ -251,6 +260,7 @@ class _Look:
         chain: LocaleChain,
         *,
         synonyms: Synonyms,
+        read: Callable[[Entry], SearchDocument],
         pins: bool,
     ) -> None:
         self.text = text
@@ -260,6 +270,7 @@ class _Look:
         self._chain = catalog.default_chain if chain == EVERY_LOCALE else chain
         self._locale = next((part for part in chain if part not in ("", "*")), None)
         self._synonyms = synonyms
+        self._read = read
         self._ends_at = time.monotonic() + DEADLINE_SECONDS
         self._last: tuple[tuple[str, Match], Mapping[str, list[Entry]], list[Ranked]] | None = None
         self._similar: tuple[Entry, str] | None = None
@@ -283,7 +294,11 @@ class _Look:
         if len(found) >= LITTLE:
             return
         corrected = self._engine.correct(
-            asked, locale=self._locale, allowed=whole, deadline_seconds=self._seconds_left()
+            asked,
+            locale=self._locale,
+            allowed=whole,
+            read=lambda id: self._read(whole[id][0]),
+            deadline_seconds=self._seconds_left(),
         )
         if corrected is not None:
             better = self._ask(corrected, whole, "all")

@@ -1,7 +1,7 @@
 """Another spelling for words of a query that stand nowhere. Pure.
 
-A word is corrected when no document that the reader may find has it, and only to a word that such a document has: what is
-not published is neither known nor proposed. The first letter stands, whole letters may be missing, wrong, too many or have
+A word is corrected when no document that the reader may find has it, and only to a word that is read in the text of such a
+document: what is not published is neither known nor proposed. The first letter stands, whole letters may be missing, wrong, too many or have
 changed places: one, in longer words two.
 """
 
@@ -12,7 +12,8 @@ from typing import Protocol
 
 from cms.search import querytext
 from cms.search.analysis import PART_PATTERN, Language, normalise
-from cms.search.variants import BODY, FOLD, MIN_PART, TEXT_FIELDS, WORD, Vocabulary
+from cms.search.engine import SearchDocument
+from cms.search.variants import BODY, FOLD, MIN_PART, TEXT_FIELDS, Vocabulary
 
 _MIN_LETTERS = 4
 _TWO_FROM_LETTERS = 8
@@ -20,8 +21,9 @@ _MOST_CORRECTED = 3
 _MOST_COMPARED = 20_000
 _MOST_ASKED = 12
 _PAUSE = 500
-_RIGHT_FROM = 5
-COUNTED = _RIGHT_FROM  # as far as documents need be counted
+COUNTED = 5  # documents that must have a word, for one document to be thought to have it wrong
+Read = Callable[[str], SearchDocument]
+
 _LIKE_FIRST = {"a": "aåæ", "o": "oø", "å": "åa", "ø": "øo", "æ": "æa"}
 
 
@@ -32,14 +34,14 @@ class Lexicon(Protocol):
     def language(self) -> Language: ...
     @property
     def vocabulary(self) -> Vocabulary: ...
-    def count(self, term: str, fields: Sequence[str]) -> int:
-        """In how many documents that the reader may find a term is; it need not count further than ``COUNTED``."""
+    def holders(self, term: str, fields: Sequence[str]) -> Sequence[str]:
+        """Documents with a term that the reader may find; ``COUNTED`` of them are enough."""
 
     def written(self, letter: str) -> Iterable[str]:
         """All words as written that begin with a letter, of hidden documents too."""
 
 
-def correct(text: str, lexicons: Sequence[Lexicon], check_time: Callable[[], None]) -> str | None:
+def correct(text: str, lexicons: Sequence[Lexicon], read: Read, check_time: Callable[[], None]) -> str | None:
     """The query with other words for those that are not found; ``None`` when none was changed."""
     text = normalise(text)
     asked = {
@@ -57,7 +59,7 @@ def correct(text: str, lexicons: Sequence[Lexicon], check_time: Callable[[], Non
         found = max((_found(part, lexicon) for lexicon in lexicons), default=0)
         if found <= 1 and not any(_is_part(part, lexicon) for lexicon in lexicons):
             # A writer may have made the same mistake, once.
-            other = _similar(part, lexicons, check_time, least=_RIGHT_FROM if found else 1)
+            other = _similar(part, lexicons, read, check_time, least=COUNTED if found else 1)
             if other is not None:
                 changes[part] = other
     if not changes:
@@ -66,8 +68,8 @@ def correct(text: str, lexicons: Sequence[Lexicon], check_time: Callable[[], Non
 
 
 def _found(word: str, lexicon: Lexicon) -> int:
-    folds = (lexicon.count(form, (FOLD,)) for form in lexicon.language.folds(word))
-    return max(lexicon.count(lexicon.language.stem(word), TEXT_FIELDS), *folds)
+    folds = (len(lexicon.holders(form, (FOLD,))) for form in lexicon.language.folds(word))
+    return max(len(lexicon.holders(lexicon.language.stem(word), TEXT_FIELDS)), *folds)
 
 
 def _is_part(word: str, lexicon: Lexicon) -> bool:
@@ -78,7 +80,7 @@ def _is_part(word: str, lexicon: Lexicon) -> bool:
         for form in chain(lexicon.vocabulary.beginning(word, BODY), lexicon.vocabulary.ending(stem, BODY))
         if len(form) >= len(word) + MIN_PART
     )
-    return any(lexicon.count(form, TEXT_FIELDS) for form in islice(longer, _MOST_ASKED))
+    return any(lexicon.holders(form, TEXT_FIELDS) for form in islice(longer, _MOST_ASKED))
 
 
 def _as_typed(word: str, changes: dict[str, str]) -> str:
@@ -88,16 +90,36 @@ def _as_typed(word: str, changes: dict[str, str]) -> str:
     return other.capitalize() if word[0].isupper() and not word.isupper() else other
 
 
-def _similar(word: str, lexicons: Sequence[Lexicon], check_time: Callable[[], None], *, least: int) -> str | None:
+def _similar(
+    word: str, lexicons: Sequence[Lexicon], read: Read, check_time: Callable[[], None], *, least: int
+) -> str | None:
     candidates = [
-        (distance, number, -lexicon.vocabulary.frequency(other, (WORD,)), other)
+        (distance, number, -lexicon.vocabulary.frequency(lexicon.language.stem(other), TEXT_FIELDS), other)
         for number, lexicon in enumerate(lexicons)
         for other, distance in _nearest(word, lexicon, check_time)
     ]
     for _, number, _, other in heapq.nsmallest(_MOST_ASKED, candidates):
-        if lexicons[number].count(other, (WORD,)) >= least:
-            return other
+        language = lexicons[number].language
+        holders = lexicons[number].holders(language.stem(other), TEXT_FIELDS)
+        if len(holders) >= least:
+            check_time()
+            shown = _as_written(other, language, map(read, holders))
+            if shown is not None:
+                return shown
     return None
+
+
+def _as_written(word: str, language: Language, documents: Iterable[SearchDocument]) -> str | None:
+    """The word if it stands in one of some documents, else the nearest other form of it there."""
+    stem = language.stem(word)
+    forms: set[str] = set()
+    for document in documents:
+        texts = (document.title, document.summary, document.body, *(text for text, _ in document.fields.values()))
+        words = {form for text in texts for form in PART_PATTERN.findall(normalise(text).casefold())}
+        if word in words:
+            return word
+        forms.update(form for form in words if form[0] == word[0] and language.stem(form) == stem)
+    return min(forms, key=lambda form: (osa_distance(word, form, len(word)), form), default=None)
 
 
 def _nearest(word: str, lexicon: Lexicon, check_time: Callable[[], None]) -> Iterator[tuple[str, float]]:

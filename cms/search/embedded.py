@@ -178,19 +178,19 @@ class _Lexicon:
         for part in self.view.parts:
             yield from ranking.words_beginning(part.vocabulary(name), letter)
 
-    def count(self, term: str, fields: Sequence[str]) -> int:
+    def holders(self, term: str, fields: Sequence[str]) -> list[str]:
         ids = self.generation.every_id
-        found: set[str] = set()
+        found: dict[str, None] = {}
         for part in self.view.parts:
             for kind in fields:
                 postings = part.postings(ranking.field_name(kind, self.language), term)
                 for number in postings[0] if postings is not None else ():
                     identity = ids[part.base + number]
                     if identity is not None and identity in self.allowed:
-                        found.add(identity)
+                        found[identity] = None
                         if len(found) == corrections.COUNTED:
-                            return len(found)
-        return len(found)
+                            return list(found)
+        return list(found)
 
 
 def _first(languages: Sequence[analysis.Language], preferred: analysis.Language | None) -> list[analysis.Language]:
@@ -267,14 +267,20 @@ class EmbeddedEngine:
         return self._read(run)
 
     def correct(
-        self, text: str, *, locale: str | None, allowed: Container[str], deadline_seconds: float = 1.0
+        self,
+        text: str,
+        *,
+        locale: str | None,
+        allowed: Container[str],
+        read: Callable[[str], SearchDocument],
+        deadline_seconds: float = 1.0,
     ) -> str | None:
         check_time = _clock(deadline_seconds)
 
         def run(view: View, generation: Generation) -> str | None:
             languages = _first(view.languages(), analysis.language_of(locale) if locale else None)
             lexicons = [_Lexicon(language, view, generation, allowed) for language in languages]
-            return corrections.correct(text, lexicons, check_time)
+            return corrections.correct(text, lexicons, read, check_time)
 
         return self._read(run)
 

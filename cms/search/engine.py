@@ -90,12 +90,21 @@ class Engine(Protocol):
         """
 
     def correct(
-        self, text: str, *, locale: str | None, allowed: Container[str], deadline_seconds: float = 1.0
+        self,
+        text: str,
+        *,
+        locale: str | None,
+        allowed: Container[str],
+        read: Callable[[str], SearchDocument],
+        deadline_seconds: float = 1.0,
     ) -> str | None:
         """The query with words that stand in no document in ``allowed`` changed to similar ones that do.
 
         ``None`` when there is nothing to change, or nothing similar enough. Words of documents that are not in
         ``allowed`` play no part, neither as what is known nor as what is proposed.
+
+        Args:
+            read: gives a document in ``allowed`` by its id; asked for a few.
 
         Raises:
             SearchUnavailable: as ``search``.

@@ -9,7 +9,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Protocol
 
 from cms.search.analysis import Chunk, Language
@@ -143,14 +143,15 @@ class KnownWords:
         return sum(part.frequency(name, term) for part in self.source.parts for name in names)
 
     def beginning(self, letters: str, kind: str) -> Iterable[str]:
-        needle = b"\n" + letters.encode()
+        name = vocabulary_name(self.language.name, kind)
         for part in self.source.parts:
-            yield from _lines(part.vocabulary(vocabulary_name(self.language.name, kind)), needle)
+            yield from islice(words_beginning(part.vocabulary(name), letters), MAX_LOOKED_AT)
 
     def ending(self, letters: str, kind: str) -> Iterable[str]:
-        needle = letters.encode() + b"\n"
+        name = vocabulary_name(self.language.name, kind, backwards=True)
         for part in self.source.parts if self.language.name in COMPOUNDING else ():
-            yield from _lines(part.vocabulary(vocabulary_name(self.language.name, kind)), needle)
+            found = islice(words_beginning(part.vocabulary(name), letters[::-1]), MAX_LOOKED_AT)
+            yield from (word[::-1] for word in found)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -427,30 +428,29 @@ def _most(found: Sequence[tuple[Node, Scores]], is_stopword: Callable[[Node], bo
     return {number: total[number] * count / len(telling) for number, count in counts.items()}
 
 
-def _lines(vocabulary: bytes, needle: bytes) -> Iterator[str]:
-    """The words around a needle that has their beginning or end in it: a plain scan is fast and needs no tree."""
-    at = vocabulary.find(needle)
-    for _ in range(MAX_LOOKED_AT):
-        if at < 0:
+def words_beginning(vocabulary: bytes, letters: str) -> Iterator[str]:
+    """The words that begin so, out of sorted ones with a newline before and after each."""
+    wanted = letters.encode()
+    low, high = 0, len(vocabulary) - 1
+    while low < high:  # low and high are at newlines; what is before low comes before what is wanted
+        middle = vocabulary.rfind(b"\n", low, (low + high) // 2 + 1)
+        end = vocabulary.find(b"\n", middle + 1)
+        if vocabulary[middle + 1 : end] < wanted:
+            low = end
+        else:
+            high = middle
+    while vocabulary.startswith(wanted, low + 1):
+        end = vocabulary.find(b"\n", low + 1)
+        if end < 0:
             return
-        start = vocabulary.rfind(b"\n", 0, at + 1) + 1
-        end = vocabulary.find(b"\n", at + 1)
-        yield vocabulary[start:end].decode()
-        at = vocabulary.find(needle, end)
+        yield vocabulary[low + 1 : end].decode()
+        low = end
 
 
-def words_beginning(vocabulary: bytes, letters: str) -> list[str]:
-    """All words that begin so, out of sorted ones; as many as there are."""
-    needle = b"\n" + letters.encode()
-    start, last = vocabulary.find(needle), vocabulary.rfind(needle)
-    if start < 0:
-        return []
-    return vocabulary[start + 1 : vocabulary.find(b"\n", last + 1)].decode().split("\n")
-
-
-def vocabulary_name(language: str, kind: str) -> str:
-    """What the words of a kind (of texts, plain or as written) are called beside a segment."""
-    return language if kind in TEXT_FIELDS else f"{language}-{kind}"
+def vocabulary_name(language: str, kind: str, *, backwards: bool = False) -> str:
+    """What the words of a kind (of texts, plain or as written) are called beside a segment; spelt backwards, for endings."""
+    name = language if kind in TEXT_FIELDS else f"{language}-{kind}"
+    return f"{name}-backwards" if backwards else name
 
 
 def _near_counts(part: Part, name: str, one: str, other: str, among: Scores) -> dict[int, float]:

@@ -24,7 +24,7 @@ from typing import Any
 from cms.search import generations, ranking
 from cms.search.engine import SearchDocument
 from cms.search.postings import Posting, postings_of, unpack
-from cms.search.variants import FOLD, MIN_EXPANDED, TEXT_FIELDS, WORD
+from cms.search.variants import COMPOUNDING, FOLD, MIN_EXPANDED, TEXT_FIELDS, WORD
 
 with warnings.catch_warnings():  # its source of 2016 is not to newer Pythons' taste
     warnings.simplefilter("ignore")
@@ -44,7 +44,7 @@ _NAME = "MAIN"
 _ID = "id"
 _LANGUAGE = "language"
 _WORDS = ".words"
-_EXPANDED = (*TEXT_FIELDS, FOLD, WORD)
+_EXPANDED = (*TEXT_FIELDS, FOLD)
 _MEMORY_MB = 256
 _TIER = 6  # as many segments of one size are merged into one
 _BIG_SEGMENT = 5_000
@@ -193,10 +193,14 @@ class Writer(SegmentWriter):  # type: ignore[misc]
         super().__init__(FileIndex(storage, indexname=_NAME), limitmb=_MEMORY_MB, codec=_Codec(), _lk=False)
         folder = Path(storage.folder)
         self._known = generations.read_sums(folder, TOC._filename(_NAME, self.generation - 1)) or {}
+        self._written: dict[str, set[bytes]] = {}
 
     def put(self, document: SearchDocument) -> None:
         """Add a document whose id is not in the index."""
         language, postings = postings_of(document)
+        # Which documents have a word as it is written is seen in their texts; here it would take a third of the index.
+        written = postings.pop(ranking.field_name(WORD, language), [])
+        self._written.setdefault(language.name, set()).update(word for word, *_ in written)
         for name in postings:
             if name not in self.schema:
                 positions = name.partition("_")[0] in TEXT_FIELDS
@@ -221,6 +225,12 @@ class Writer(SegmentWriter):  # type: ignore[misc]
             if path.name != generations.sums_name(TOC._filename(_NAME, self.generation)):
                 path.unlink(missing_ok=True)
 
+    def keep_words(self, segment: Any) -> None:
+        """Take over the words as written of a segment that is merged into the new one."""
+        for path in Path(self.storage.folder).glob(f"{segment.segment_id()}.*-{WORD}{_WORDS}"):
+            language = path.name.split(".")[1].removesuffix(f"-{WORD}")
+            self._written.setdefault(language, set()).update(filter(None, path.read_bytes().split(b"\n")))
+
     def _write_vocabularies(self, segment: Any) -> None:
         """Write the words of each language beside a new segment, for expansions and corrections, a line for each."""
         reader = Reader(self.storage, self.schema, segment)
@@ -229,8 +239,14 @@ class Writer(SegmentWriter):  # type: ignore[misc]
             kind, _, language = field.partition("_")
             if kind in _EXPANDED and reader.has_field(field):
                 found = (word for word in reader.words(field) if len(word) >= MIN_EXPANDED)
-                words.setdefault(ranking.vocabulary_name(language, kind), set()).update(found)
+                known = words.setdefault(ranking.vocabulary_name(language, kind), set())
+                known.update(found)
+                if language in COMPOUNDING:
+                    name = ranking.vocabulary_name(language, kind, backwards=True)
+                    words.setdefault(name, set()).update(word.decode()[::-1].encode() for word in known)
         reader.close()
+        for language, written in self._written.items():
+            words[ranking.vocabulary_name(language, WORD)] = written
         for name, known in words.items():
             content = b"\n" + b"\n".join(sorted(known)) + b"\n"
             (Path(self.storage.folder) / _words_file(segment, name)).write_bytes(content)
@@ -265,6 +281,7 @@ def merge_tiers(writer: Writer, segments: Sequence[Any]) -> list[Any]:
     for segment in merged:
         reader = Reader(writer.storage, writer.schema, segment)
         writer.add_reader(reader)
+        writer.keep_words(segment)
         reader.close()
     return kept
 

@@ -92,14 +92,20 @@ class TantivyEngine:
         return [Hit(id=identity, score=-score) for score, identity in found]
 
     def correct(
-        self, text: str, *, locale: str | None, allowed: Container[str], deadline_seconds: float = 1.0
+        self,
+        text: str,
+        *,
+        locale: str | None,
+        allowed: Container[str],
+        read: Callable[[str], SearchDocument],
+        deadline_seconds: float = 1.0,
     ) -> str | None:
         snapshot = self._latest()
         preferred = analysis.language_of(locale) if locale else None
         languages = sorted(snapshot.languages, key=lambda language: language != preferred)
         lexicons = [Lexicon(snapshot, language, allowed) for language in languages]
         try:
-            return corrections.correct(text, lexicons, _clock(deadline_seconds))
+            return corrections.correct(text, lexicons, read, _clock(deadline_seconds))
         except SearchUnavailable:
             raise
         except BaseException as error:

@@ -12,7 +12,7 @@ from itertools import islice
 
 from tantivy import Occur, Query
 
-from cms.search import ranking
+from cms.search import corrections, ranking
 from cms.search.analysis import Language
 from cms.search.engine import Match
 from cms.search.querytext import All, Either, Node, Not, Words
@@ -34,7 +34,6 @@ from cms.search.variants import (
 )
 
 _MOST_WRITTEN = 50_000
-_COUNTED = 5  # documents; whether there are more makes no difference to a correction
 _SHOULD, _MUST, _MUST_NOT = Occur.Should, Occur.Must, Occur.MustNot
 
 
@@ -103,13 +102,13 @@ class Lexicon:
     def written(self, letter: str) -> Iterable[str]:
         return self.snapshot.words(WORD, self.language.name, letter, limit=_MOST_WRITTEN)
 
-    def count(self, term: str, fields: Sequence[str]) -> int:
+    def holders(self, term: str, fields: Sequence[str]) -> list[str]:
         wanted = term_of(self.language.name, term)
         known = [kind for kind in fields if self.snapshot.searcher.doc_freq(kind, wanted)]
         schema = self.snapshot.schema
         query = _any(Query.term_query(schema, kind, wanted, index_option="basic") for kind in known)
         ids = (self.snapshot.names[number] for number, _, _ in (self.snapshot.search(query) if query else ()))
-        return sum(1 for _ in islice(filter(self.allowed.__contains__, ids), _COUNTED))
+        return list(islice(filter(self.allowed.__contains__, ids), corrections.COUNTED))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
