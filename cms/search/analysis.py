@@ -136,11 +136,18 @@ class Language:
     name: str
     _stems: dict[str, str] = field(default_factory=dict)
     _terms: dict[str, Terms] = field(default_factory=dict)
+    _common: frozenset[str] = frozenset()
     _lock: Lock = field(default_factory=Lock)  # a stemmer must not be used by two threads at once
 
     @property
     def stopwords(self) -> frozenset[str]:
         return STOPWORDS.get(self.name, frozenset())
+
+    def is_common(self, stem: str) -> bool:
+        """Whether a stem is that of a stop word, too."""
+        if not self._common:
+            self._common = frozenset(map(self.stem, self.stopwords)) or frozenset({""})
+        return stem in self._common
 
     def terms(self, text: str) -> Iterator[Terms]:
         """The terms of each chunk of a text, in order."""

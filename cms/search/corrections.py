@@ -17,6 +17,7 @@ from cms.search.variants import BODY, FOLD, MIN_PART, TEXT_FIELDS, Vocabulary
 
 _MIN_LETTERS = 4
 _TWO_FROM_LETTERS = 8
+_MISTAKEN_FROM_LETTERS = 12
 _MOST_CORRECTED = 3
 _MOST_COMPARED = 20_000
 _MOST_ASKED = 12
@@ -57,8 +58,8 @@ def correct(text: str, lexicons: Sequence[Lexicon], read: Read, check_time: Call
         if len(changes) == _MOST_CORRECTED or any(part in lexicon.language.stopwords for lexicon in lexicons):
             continue
         found = max((_found(part, lexicon) for lexicon in lexicons), default=0)
-        if found <= 1 and not any(_is_part(part, lexicon) for lexicon in lexicons):
-            # A writer may have made the same mistake, once.
+        # A writer may have made the same mistake, once; but a short word is hardly ever one.
+        if found <= (len(part) >= _MISTAKEN_FROM_LETTERS) and not any(_is_part(part, lexicon) for lexicon in lexicons):
             other = _similar(part, lexicons, read, check_time, least=COUNTED if found else 1)
             if other is not None:
                 changes[part] = other

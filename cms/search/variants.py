@@ -177,7 +177,7 @@ class Widening:
                     found.append((min(map(len, parts)), known, parts))
         for _, _, parts in sorted(found, reverse=True)[:1]:
             yield Variant(terms=parts, fields=fields, factor=SYNONYM_FACTOR, how="phrase")
-            if self.language.name in COMPOUNDING:
+            if self.language.name in COMPOUNDING and not any(map(self.language.is_common, parts)):
                 yield Variant(terms=parts, fields=fields, factor=APART_FACTOR, how="all")
 
     def _is_word(self, letters: str) -> bool:
