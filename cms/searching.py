@@ -182,16 +182,7 @@ class Searcher:
         begun = self._begun
         self._require_complete(catalog.snapshot)
         allowed, ordered = _select(catalog, queries, by_relevance=by_relevance)
-        chain, pins = queries[0].chain if queries else (), by_relevance and similar is None
-        look = _Look(
-            self._engine,
-            catalog,
-            text,
-            chain,
-            synonyms=self._find_synonyms(catalog),
-            read=partial(self._document, catalog),
-            pins=pins,
-        )
+        look = self._look(catalog, queries, text, pins=by_relevance and similar is None)
         look.understand(allowed, queries)
         if similar is not None:
             look.compare(similar, self._document(catalog, similar))
@@ -216,6 +207,17 @@ class Searcher:
             text=look.text,
             match=look.match,
             pinned=frozenset(entry.path for entry in look.pinned),
+        )
+
+    def _look(self, catalog: Catalog, queries: Sequence[Query], text: str, *, pins: bool) -> "_Look":
+        return _Look(
+            self._engine,
+            catalog,
+            text,
+            queries[0].chain if queries else (),
+            synonyms=self._find_synonyms(catalog),
+            read=partial(self._document, catalog),
+            pins=pins,
         )
 
     def _document(self, catalog: Catalog, entry: Entry) -> SearchDocument:
