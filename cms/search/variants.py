@@ -74,11 +74,13 @@ class Widening:
     def variants(self, word: str, fields: Sequence[str], *, widely: bool) -> Iterator[Variant]:
         """Other ways to find a case-folded word in some fields; those of *widely* are for words that stand alone."""
         yield from self._spellings(word, fields)
-        if not widely or word in self.language.stopwords:
+        if not widely:
             return
         stem = self.language.stem(word)
         others = list(self._synonyms(word, fields))
         yield from others
+        if word in self.language.stopwords:
+            return
         yield from self._expansions(word, stem, fields)
         for other in islice((other for other in others if other.how == "word"), _EXPANDED_SYNONYMS):
             for found in self._expansions(other.terms[0], other.terms[0], fields):

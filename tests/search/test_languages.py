@@ -26,7 +26,8 @@ CASES = [
     ("barnehage", {"barnehage", "nynorsk"}), ("barnehager", {"barnehage", "nynorsk"}), ("barnehageplass", {"barnehage"}),
     ("plasser", {"barnehage"}), ("brøyting", {"måling"}), ("broyting", {"måling"}), ("snobroyting", {"måling"}), ("ipadresser", {"ip"}), ("ip-adresser", {"ip"}),
     ("adresser", {"ip"}), ("levetid utløpt", {"ip"}), ("18-månedersregel", {"måling"}), ("innsyns krav", {"krav"}),
-    ("løype", {"ski"}), ("loype", {"ski"}), ("løyper", {"ski"}), ("bor det by i nord", set()), ("by", {"vei"}), ("lærere", {"barnehage"}),
+    ("løype", {"ski"}), ("loype", {"ski"}), ("løyper", {"ski"}), ("bor det by i nord", set()), ("by", {"vei"}), ("lærere", {"barnehage"}), ("lærarane", {"barnehage"}), ("barnehageplasser", {"barnehage"}), ("veg", {"vei"}), ("ikkje langt unna", {"vei"}),
+    ("ikke langt unna", {"vei"}),
 ]  # fmt: skip
 
 
@@ -84,3 +85,28 @@ def test_a_text_plainly_in_another_language_than_its_locale_is_read_in_that() ->
 )  # fmt: skip
 def test_a_locale_has_a_language(locale: str, name: str) -> None:
     assert analysis.language_of(locale).name == name
+
+
+ONE_WORD = [
+    "lærer læreren lærere lærerne lærar læraren lærarar lærarane", "by byer byen byene byar byane", "bok bøker boka boken bøkene",
+    "natt netter natta natten nettene", "mann menn mannen mennene", "søke søker søkte søkt søkje søkjer", "øy øya øyer øyene",
+    "regel regler regelen reglar", "senter sentre senteret sentrene", "program programmer programmet", "skjema skjemaet skjemaer",
+    "skrive skrev skrevet skriver", "voksen voksne voksent", "sykkel sykler sykkelen", "kapsel kapsler kapselen",
+    "tilgjengelig tilgjengelighet tilgjengeleg tilgjengelegheit", "innbygger innbyggere innbyggerne innbyggjar innbyggjarane",
+    "digital digitalt digitale", "nummer numre nummeret", "kokebok kokebøker", "beskrive beskrevet beskriver", "idé ideer ideen ide",
+    "gründer gründere gründeren", "sommer sommeren somre sommar somrar", "vei veien veier", "museum museet museer",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("forms", ONE_WORD, ids=lambda forms: forms.split()[0])
+def test_forms_of_a_norwegian_word_are_one(forms: str) -> None:
+    norwegian = analysis.language("norwegian")
+    assert len({norwegian.stem(form) for form in forms.split()}) == 1
+
+
+@pytest.mark.parametrize(
+    "words", ["far får", "hund hundre", "stjerne sterne", "nett natt", "by be", "sommer som", "hjerne hjerte"]
+)
+def test_other_words_stay_apart(words: str) -> None:
+    norwegian = analysis.language("norwegian")
+    assert len({norwegian.stem(word) for word in words.split()}) == 2
