@@ -11,6 +11,15 @@
     │   ├── CollectionNotFound
     │   ├── EntryNotFound
     │   └── RefNotFound
+    │   └── DraftNotFound
+    ├── Gone                           it was public, and was withdrawn
+    ├── Unauthorised                   who asks is not known, or gave a wrong secret
+    ├── Forbidden                      who asks is known, and may not
+    ├── Conflict                       what is asked does not fit the state of the draft
+    │   ├── MergeConflict              two people changed the same field or line
+    │   └── RefMoved                   somebody was faster: look again
+    ├── StaleRequest                   the caller decided on something that has changed since
+    ├── TooMany                        too many attempts
     ├── RepositoryProblem              Git cannot be read
     ├── SearchUnavailable              the index is being built or cannot be read
     └── TooBusy                        too many slow requests at once
@@ -107,6 +116,69 @@ class RefNotFound(NotFound):
 
     code = "ref-not-found"
     title = "No such branch, tag or commit"
+
+
+class DraftNotFound(NotFound):
+    """No draft of that name, or none that the caller may know of. Facts: draft."""
+
+    code = "draft-not-found"
+    title = "No such draft"
+
+
+class Gone(CMSError):
+    """It was public, and has been withdrawn. Facts: collection, slug."""
+
+    code = "gone"
+    title = "No longer published"
+
+
+class Unauthorised(CMSError):
+    """Nobody was named, or the secret is wrong, expired or revoked; never says which."""
+
+    code = "unauthorised"
+    title = "Sign in first"
+
+
+class Forbidden(CMSError):
+    """The caller may know of it, and may not do this. Facts: permission, needs, ask (who can help)."""
+
+    code = "forbidden"
+    title = "Not allowed"
+
+
+class Conflict(CMSError):
+    """What is asked does not fit the state it would change. Facts: draft, state, findings, missing."""
+
+    code = "conflict"
+    title = "That does not fit the present state"
+
+
+class MergeConflict(Conflict):
+    """The published branch and the draft changed the same field or line. Facts: conflicts, findings."""
+
+    code = "merge-conflict"
+    title = "The same was changed twice"
+
+
+class RefMoved(Conflict):
+    """A branch is no longer where the caller saw it: somebody was faster. Facts: ref."""
+
+    code = "ref-moved"
+    title = "Somebody was faster"
+
+
+class StaleRequest(CMSError):
+    """The caller named the state it decided on, and that is not the present one. Facts: expected, found."""
+
+    code = "stale-request"
+    title = "It has changed since you looked"
+
+
+class TooMany(CMSError):
+    """Too many attempts. Facts: retry_after_seconds."""
+
+    code = "too-many-requests"
+    title = "Too many attempts"
 
 
 class RepositoryProblem(CMSError):

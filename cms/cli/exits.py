@@ -12,6 +12,7 @@ UNREADABLE = 3
 PORT = 4
 MISSING = 5
 SEARCH = 6
+REFUSED = 7
 UNEXPECTED = 70
 INTERRUPTED = 130
 UNREAD = 141
@@ -28,6 +29,15 @@ EXIT_CODES: Mapping[type[CMSError], int] = {
     errors.CollectionNotFound: MISSING,
     errors.EntryNotFound: MISSING,
     errors.RefNotFound: MISSING,
+    errors.DraftNotFound: MISSING,
+    errors.Gone: MISSING,
+    errors.Unauthorised: REFUSED,
+    errors.Forbidden: REFUSED,
+    errors.Conflict: REFUSED,
+    errors.MergeConflict: REFUSED,
+    errors.RefMoved: REFUSED,
+    errors.StaleRequest: REFUSED,
+    errors.TooMany: REFUSED,
     errors.SearchUnavailable: SEARCH,
     errors.TooBusy: UNEXPECTED,
 }
@@ -38,6 +48,7 @@ MEANINGS: Mapping[int, str] = {
     UNREADABLE: "the repository or the settings cannot be read",
     PORT: "the port is taken or may not be used",
     MISSING: "no such collection, entry, branch, tag or commit",
+    REFUSED: "the rules of the site do not allow it, or not now",
     SEARCH: "the search index cannot be used now",
     UNEXPECTED: "an error in cms itself",
     INTERRUPTED: "interrupted with Ctrl-C",
