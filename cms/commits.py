@@ -1,13 +1,10 @@
 """What each commit in a range touched, newest first: read with ``git log``, or in this process when the range is short.
 
-The only place that runs Git's own program, for the one thing libgit2 is slow at: diffs of thousands of commits. The child's
-environment is sealed: no configuration but the repository's own applies, nothing is fetched, no pager, no signature check.
+It runs Git's own program for what libgit2 is slow at: diffs of thousands of commits. No pager, no signature check.
 
 Not here: what it means for a file (``history``).
 """
 
-import os
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +13,7 @@ from typing import IO
 import msgspec
 
 from cms.errors import RepositoryProblem
+from cms.gitprogram import require_git, sealed_environment
 from cms.objects import Change, Commit, parse_time
 from cms.refs import BlobId, CommitId
 from cms.store import Store
@@ -146,19 +144,13 @@ def _moved_touches(changes: list[Change]) -> list[Touch] | None:
 
 def _git_log(store: Store, arguments: Sequence[str], new: CommitId, old: CommitId | None) -> Iterator[bytes]:
     """Run ``git log`` and yield the fields it prints, without empty ones."""
-    git = shutil.which("git")
-    if git is None:
-        raise RepositoryProblem(
-            "the history needs Git's own program, which is not installed",
-            path=str(store.git_dir),
-            hint="install git (Debian, Ubuntu: `apt install git`)",
-        )
+    git = require_git(store.git_dir, "the history")
     command = [git, "--no-pager", "--no-optional-locks", f"--git-dir={store.git_dir}", *arguments]
     command += ["--end-of-options", new, *([f"^{old}"] if old else []), "--"]
     with tempfile.TemporaryFile() as errors:
         try:
             child = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, env=_environment()
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, env=sealed_environment()
             )
         except OSError as error:
             raise RepositoryProblem(f"git cannot be run: {error.strerror}", path=git) from error
@@ -170,24 +162,6 @@ def _git_log(store: Store, arguments: Sequence[str], new: CommitId, old: CommitI
             errors.seek(0)
             detail = errors.read(2_000).decode("utf-8", "replace").strip().rpartition("\n")[2]
             raise RepositoryProblem(f"git log failed: {detail}", path=str(store.git_dir), hint="run `git fsck`")
-
-
-def _environment() -> dict[str, str]:
-    """An environment in which nobody's configuration applies, a foreign repository is read, and nothing is fetched."""
-    return {
-        "PATH": os.defpath,
-        "HOME": os.devnull,
-        "LC_ALL": "C",
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        "GIT_CONFIG_COUNT": "1",
-        "GIT_CONFIG_KEY_0": "safe.directory",
-        "GIT_CONFIG_VALUE_0": "*",
-        "GIT_NO_REPLACE_OBJECTS": "1",
-        "GIT_NO_LAZY_FETCH": "1",
-        "GIT_ALLOW_PROTOCOL": "none",
-        "GIT_TERMINAL_PROMPT": "0",
-    }
 
 
 def _fields(stream: IO[bytes]) -> Iterator[bytes]:

@@ -129,6 +129,34 @@ def parse_commit(id: CommitId, raw: bytes) -> Commit:
     )
 
 
+def split_signature(raw: bytes) -> tuple[bytes, str] | None:
+    """Split the raw bytes of a commit into what its signature covers and the armoured signature.
+
+    Returns:
+        None when there is no signature; also when there is another header of that kind beside it, since Git leaves those out
+        of what is covered and anybody could have added it.
+    """
+    head, separator, message = raw.partition(b"\n\n")
+    kept: list[bytes] = []
+    signature: list[bytes] = []
+    lines = head.split(b"\n")
+    inside = False
+    for line in lines:
+        if line.startswith(b"gpgsig"):
+            if signature or not line.startswith(b"gpgsig "):
+                return None
+            inside = True
+            signature.append(line.removeprefix(b"gpgsig "))
+        elif inside and line.startswith(b" "):
+            signature.append(line[1:])
+        else:
+            inside = False
+            kept.append(line)
+    if not signature or not separator:
+        return None
+    return b"\n".join(kept) + separator + message, b"\n".join(signature).decode("utf-8", "replace") + "\n"
+
+
 def parse_time(seconds: bytes | str) -> datetime:
     """Read Git's seconds since the epoch as an aware UTC time; out of range or no number becomes the nearest end or the epoch."""
     try:

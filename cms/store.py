@@ -9,7 +9,6 @@ pool: an operation takes one out, and all are closed after POOL_SECONDS.
 Not here: what the files mean (``snapshot``), who changed them when (``history``).
 """
 
-import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,28 +18,31 @@ from pathlib import Path
 import pygit2
 from pygit2.enums import ObjectType, ReferenceType, RepositoryOpenFlag, SortMode
 
+from cms.ancestry import ReadParents, TooFar, is_ancestor, merge_bases, parse_parents
 from cms.errors import RepositoryProblem
-from cms.objects import Change, Commit, TreeListing, compare, list_files, parse_commit
+from cms.gitprogram import find_git, run_git
+from cms.objects import Change, Commit, TreeListing, compare, list_files, parse_commit, split_signature
 from cms.refs import HEAD, BlobId, CommitId, TreeId, is_commit_id, is_ref
+from cms.refwatch import RefWatch, Signature, is_young, sign
 
 POOL_SECONDS = 30.0
-RACY_NANOSECONDS = 50_000_000
 UNKNOWN_SECONDS = 2.0
+NEAR_COMMITS = 2_000
 _MAX_UNKNOWN = 4096
+_MAX_PARENTS = 20_000
 _MAX_SYMBOLIC = 5
 _REGULAR_FILES = (0o100644, 0o100755, 0o100664)
 _FSCK = "run `git fsck` in the repository, and restore the object from a backup or another clone"
-
-_Signature = tuple[tuple[int, int, int, int] | None, ...]
 
 
 class _Git:
     """One open repository with its object database; belongs to one thread at a time."""
 
-    __slots__ = ("_path", "odb", "opened_at", "repository")
+    __slots__ = ("_path", "_quarantine", "odb", "opened_at", "repository")
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, quarantine: str | None = None) -> None:
         self._path = path
+        self._quarantine = quarantine
         self.reopen()
 
     def reopen(self) -> None:
@@ -48,6 +50,8 @@ class _Git:
         try:
             self.repository = pygit2.Repository(self._path, RepositoryOpenFlag.NO_SEARCH)
             self.odb = self.repository.odb
+            if self._quarantine is not None:
+                self.odb.add_disk_alternate(self._quarantine)
         except (pygit2.GitError, OSError, ValueError) as error:
             raise _opening_problem(Path(self._path), error) from error
         self.opened_at = time.monotonic()
@@ -56,14 +60,18 @@ class _Git:
 class Store:
     """A Git repository, open for reading. Safe to use from many threads."""
 
-    def __init__(self, git_dir: Path, common_dir: Path, work_tree: Path | None) -> None:
-        """Use ``Store.open``."""
+    def __init__(
+        self, git_dir: Path, common_dir: Path, work_tree: Path | None, *, quarantine: Path | None = None
+    ) -> None:
+        """Use ``Store.open`` or ``Store.open_quarantine``."""
         self.git_dir = git_dir
         self.common_dir = common_dir
         self.work_tree = work_tree
         self._path = str(git_dir)
+        self._quarantine = None if quarantine is None else str(quarantine)
         self._idle: list[_Git] = []
-        self._unknown: dict[str, tuple[float, _Signature]] = {}
+        self._unknown: dict[str, tuple[float, Signature]] = {}
+        self._parents: dict[CommitId, tuple[tuple[CommitId, ...], int]] = {}
 
     @classmethod
     def open(cls, path: Path) -> "Store":
@@ -82,6 +90,24 @@ class Store:
         except (pygit2.GitError, OSError, ValueError) as error:
             raise _opening_problem(path, error) from error
         return cls(git_dir, common_dir, Path(work_tree) if work_tree else None)
+
+    @classmethod
+    def open_quarantine(cls, path: Path, quarantine: Path) -> "Store":
+        """Open the repository at *path* so that it also has the objects of a push that is not accepted yet.
+
+        Args:
+            quarantine: the folder of objects that Git names in ``GIT_QUARANTINE_PATH``. What is looked up in the store must
+                not be kept beyond the push: the objects may go.
+
+        Raises:
+            RepositoryProblem: as ``open``.
+        """
+        store = cls.open(path)
+        return cls(store.git_dir, store.common_dir, store.work_tree, quarantine=quarantine)
+
+    def close(self) -> None:
+        """Let go of all open packs. The store may still be used, and opens them again."""
+        self._idle.clear()
 
     def head_ref(self) -> str | None:
         """Return the ref that HEAD points to, even if it has no commit yet; None when HEAD is detached."""
@@ -116,9 +142,19 @@ class Store:
             found = {name: _resolve_reference(git, name) for name in names}
         return {name: commit for name, commit in found.items() if commit is not None}
 
-    def watch(self, ref: str) -> "RefWatch":
+    def watch(self, ref: str) -> RefWatch:
         """Return a watch on *ref* (a full name or ``HEAD``), to be asked for its commit at every request."""
         return RefWatch(self, ref)
+
+    def follow_ref(self, name: str) -> list[str]:
+        """Return *name* and the refs it points to in turn, down to the one that holds an id, which may not exist."""
+        with self._git() as git:
+            return _follow(git, name)
+
+    def ref_target(self, name: str) -> str | None:
+        """Return the id that a ref names, whether or not there is such an object; None when it is missing or symbolic."""
+        with self._git() as git:
+            return _target(git, name)
 
     def commit(self, id: CommitId) -> Commit:
         """Read a commit.
@@ -145,6 +181,49 @@ class Store:
             if len(ids) > limit:
                 return None
             return [parse_commit(id, _read(git, id, ObjectType.COMMIT)) for id in ids]
+
+    def signature(self, commit: CommitId) -> tuple[bytes, str] | None:
+        """Return what the signature of *commit* covers, and the armoured signature; None when it has none.
+
+        None also for a commit with two signatures, or with headers that Git would leave out of what is covered.
+
+        Raises:
+            RepositoryProblem: missing, damaged or no commit.
+        """
+        with self._git() as git:
+            return split_signature(_read(git, commit, ObjectType.COMMIT))
+
+    def is_ancestor(self, old: CommitId, new: CommitId) -> bool:
+        """Say whether *new* is *old* or descends from it.
+
+        Raises:
+            RepositoryProblem: a commit is missing or damaged.
+        """
+        with self._parent_reader() as read:
+            try:
+                return is_ancestor(old, new, read, limit=NEAR_COMMITS)
+            except TooFar:
+                found = self._merge_bases_by_git(old, new)
+                return is_ancestor(old, new, read) if found is None else found == [old]
+
+    def merge_base(self, one: CommitId, other: CommitId) -> CommitId | None:
+        """Return the newest of ``merge_bases``, None when the histories have nothing in common."""
+        return next(iter(self.merge_bases(one, other)), None)
+
+    def merge_bases(self, one: CommitId, other: CommitId) -> list[CommitId]:
+        """Return the best common ancestors of two commits, the newest first; several after criss-cross merges.
+
+        Raises:
+            RepositoryProblem: a commit is missing or damaged.
+        """
+        with self._parent_reader() as read:
+            try:
+                return merge_bases(one, other, read, limit=NEAR_COMMITS)
+            except TooFar:
+                found = self._merge_bases_by_git(one, other)
+                if found is None:
+                    return merge_bases(one, other, read)
+                return sorted(found, key=lambda id: (-read(id)[1], id))
 
     def list_files(self, commit: CommitId, prefixes: Sequence[str] = ()) -> TreeListing:
         """List the regular files of *commit*, ordered by path; only the folders and files in *prefixes* if there are any.
@@ -223,15 +302,41 @@ class Store:
         try:
             git = self._idle.pop()
         except IndexError:
-            git = _Git(self._path)
+            git = _Git(self._path, self._quarantine)
         else:
             if time.monotonic() - git.opened_at > POOL_SECONDS:
                 self._idle.clear()
-                git = _Git(self._path)
+                git = _Git(self._path, self._quarantine)
         try:
             yield git
         finally:
             self._idle.append(git)
+
+    @contextmanager
+    def _parent_reader(self) -> Iterator[ReadParents]:
+        known, shallow = self._parents, _read_shallow(self.common_dir)
+        with self._git() as git:
+
+            def read(id: CommitId) -> tuple[tuple[CommitId, ...], int]:
+                found = known.get(id)
+                if found is None:
+                    if len(known) >= _MAX_PARENTS:
+                        known.clear()
+                    found = known[id] = parse_parents(id, _read(git, id, ObjectType.COMMIT))
+                return ((), found[1]) if id in shallow else found
+
+            yield read
+
+    def _merge_bases_by_git(self, one: CommitId, other: CommitId) -> list[CommitId] | None:
+        """Ask Git's program, which is faster far from the tips and keeps no thread waiting; None when there is none."""
+        git = find_git()
+        if git is None:
+            return None
+        variables = {"GIT_ALTERNATE_OBJECT_DIRECTORIES": self._quarantine} if self._quarantine else {}
+        done = run_git(git, self.git_dir, ["merge-base", "--all", one, other], variables=variables)
+        if done.code not in (0, 1):
+            raise RepositoryProblem(f"git merge-base failed: {done.complaint}", path=self._path, hint=_FSCK)
+        return [CommitId(line) for line in done.output.decode("ascii").split()]
 
     def _find_commit(self, id: str) -> CommitId | None:
         """Look for a commit that anybody may ask for; each miss makes libgit2 look through all packs, so misses are kept."""
@@ -248,81 +353,16 @@ class Store:
                 raise _object_problem(id, error) from error
         if kind == ObjectType.COMMIT:
             return CommitId(id)
-        if not _is_young(signature):
+        if not is_young(signature):
             if len(self._unknown) >= _MAX_UNKNOWN:
                 self._unknown.clear()
             self._unknown[id] = time.monotonic(), signature
         return None
 
-    def _objects_signature(self, id: str) -> _Signature:
+    def _objects_signature(self, id: str) -> Signature:
         """What changes when the object *id* arrives in the repository itself (not in an alternate)."""
         objects = self.common_dir / "objects"
-        return _sign(str(objects / "pack")), _sign(str(objects / id[:2]))
-
-
-class RefWatch:
-    """Tells which commit a ref is at, cheaply enough to be asked at the start of every request.
-
-    It compares what ``stat`` says of the ref's file and of ``packed-refs`` with what it said before the last read. As in
-    Git's index, a file that was young when it was read is not trusted: it may change again within one tick of its clock.
-    """
-
-    def __init__(self, store: Store, ref: str) -> None:
-        """Use ``Store.watch``."""
-        self.ref = ref
-        #: The id that the ref names while there is no such commit: its objects may still be on their way.
-        self.dangling: str | None = None
-        self._store = store
-        # What was seen, and the files that were looked at for it; one attribute, so that threads see all or nothing.
-        self._seen: tuple[tuple[str, ...], _Signature | None, CommitId | None] = (), None, None
-
-    def current(self) -> CommitId | None:
-        """Return the commit the ref is at now; None when the ref is missing, unborn or leads to no commit.
-
-        Raises:
-            RepositoryProblem: the repository itself is gone or cannot be read.
-        """
-        files, signature, commit = self._seen
-        if signature is not None and signature == tuple([_sign(file) for file in files]):
-            return commit
-        return self._read()
-
-    def _read(self) -> CommitId | None:
-        store = self._store
-        with store._git() as git:
-            names = _follow(git, self.ref)
-            packed = str(store.common_dir / "packed-refs")
-            files = (*[_loose_file(store, name) for name in names], packed)
-            # Signed before reading: what changes in between is noticed the next time.
-            signature = tuple([_sign(file) for file in files])
-            commit = _resolve_reference(git, names[-1])
-            self.dangling = _target(git, names[-1]) if commit is None else None
-            settled = _follow(git, self.ref) == names and self.dangling is None and not _is_young(signature)
-        if commit is None and not store.common_dir.is_dir():
-            store._idle.clear()
-            raise RepositoryProblem("the repository is gone", path=str(store.git_dir), hint="restore the folder")
-        self._seen = files, signature if settled else None, commit
-        return commit
-
-
-def _sign(file: str) -> tuple[int, int, int, int] | None:
-    try:
-        status = os.stat(file)  # noqa: PTH116 - twice as fast as Path.stat, and asked at every request
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        raise RepositoryProblem(f"the repository cannot be read: {error.strerror}", path=file) from error
-    return status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size
-
-
-def _is_young(signature: _Signature) -> bool:
-    """Say whether a file changed so recently that it may change again without looking different."""
-    limit = time.time_ns() - RACY_NANOSECONDS
-    return any(file is not None and max(file[1], file[2]) > limit for file in signature)
-
-
-def _loose_file(store: Store, name: str) -> str:
-    return str((store.common_dir if name.startswith("refs/") else store.git_dir) / name)
+        return sign(str(objects / "pack")), sign(str(objects / id[:2]))
 
 
 def _follow(git: _Git, name: str) -> list[str]:
@@ -412,6 +452,14 @@ def _read_common_dir(git_dir: Path) -> Path:
         return (git_dir / (git_dir / "commondir").read_text().strip()).resolve()
     except FileNotFoundError:
         return git_dir
+
+
+def _read_shallow(common_dir: Path) -> frozenset[str]:
+    """Return the commits at which a shallow clone ends: their parents are not there."""
+    try:
+        return frozenset((common_dir / "shallow").read_text("ascii", "replace").split())
+    except FileNotFoundError:
+        return frozenset()
 
 
 def _opening_problem(path: Path, error: Exception) -> RepositoryProblem:

@@ -7,7 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cms.errors import RepositoryProblem
-from cms.objects import Skipped, compare, list_files, parse_commit, parse_differing, parse_time, parse_tree
+from cms.objects import (
+    Skipped,
+    compare,
+    list_files,
+    parse_commit,
+    parse_differing,
+    parse_time,
+    parse_tree,
+    split_signature,
+)
 from cms.refs import CommitId, TreeId
 
 OLD, NEW = TreeId("old"), TreeId("new")
@@ -104,3 +113,19 @@ def test_a_commit_in_an_encoding_that_nobody_knows_is_taken_for_utf_8(encoding: 
 )
 def test_times_out_of_range_become_the_nearest_or_the_epoch(seconds: str, year: int) -> None:
     assert parse_time(seconds).year == year
+
+
+HEAD_LINES = b"tree " + b"a" * 40 + b"\nauthor A <a> 1 +0000\ncommitter A <a> 1 +0000\n"
+
+
+def test_a_signature_is_split_from_what_it_covers() -> None:
+    signed = HEAD_LINES + b"gpgsig -----BEGIN\n ab\n \n -----END\nencoding x\n\ngpgsig: a word\n"
+    payload = HEAD_LINES + b"encoding x\n\ngpgsig: a word\n"
+    assert split_signature(signed) == (payload, "-----BEGIN\nab\n\n-----END\n")
+
+
+@pytest.mark.parametrize(
+    "headers", [b"", b"gpgsig a\ngpgsig b\n", b"gpgsig a\ngpgsig-sha256 b\n", b"gpgsig-sha256 b\n"], ids=repr
+)
+def test_without_exactly_one_signature_a_commit_counts_as_unsigned(headers: bytes) -> None:
+    assert split_signature(HEAD_LINES + headers + b"\nmessage\n") is None
