@@ -19,6 +19,7 @@
     │   ├── MergeConflict              two people changed the same field or line
     │   └── RefMoved                   somebody was faster: look again
     ├── StaleRequest                   the caller decided on something that has changed since
+    ├── StateNotNamed                  the caller must say which state it decided on
     ├── TooMany                        too many attempts
     ├── RepositoryProblem              Git cannot be read
     ├── SearchUnavailable              the index is being built or cannot be read
@@ -172,6 +173,13 @@ class StaleRequest(CMSError):
 
     code = "stale-request"
     title = "It has changed since you looked"
+
+
+class StateNotNamed(CMSError):
+    """An act that depends on what was seen must name it. Facts: parameter."""
+
+    code = "state-not-named"
+    title = "Say which state you looked at"
 
 
 class TooMany(CMSError):

@@ -29,6 +29,7 @@ STATUS: Mapping[type[CMSError], int] = {
     errors.MergeConflict: 409,
     errors.RefMoved: 409,
     errors.StaleRequest: 412,
+    errors.StateNotNamed: 428,
     errors.TooMany: 429,
     errors.InvalidContent: 422,
     errors.InvalidFrontMatter: 422,

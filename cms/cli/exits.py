@@ -37,6 +37,7 @@ EXIT_CODES: Mapping[type[CMSError], int] = {
     errors.MergeConflict: REFUSED,
     errors.RefMoved: REFUSED,
     errors.StaleRequest: REFUSED,
+    errors.StateNotNamed: USAGE,
     errors.TooMany: REFUSED,
     errors.SearchUnavailable: SEARCH,
     errors.TooBusy: UNEXPECTED,
