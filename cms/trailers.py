@@ -49,15 +49,16 @@ def with_trailers(message: str, trailers: Iterable[tuple[str, str]]) -> str:
     Raises:
         ValueError: a key that Git would not read, a value of more than one line, or a message without a first line.
     """
-    added = list(trailers)
+    added = [(key, value.strip(_WHITE)) for key, value in trailers]
     for key, value in added:
         if not _GOOD_KEY.fullmatch(key):
             raise ValueError(f"{key!r} cannot be the key of a trailer: letters, digits and hyphens only")
         if _BAD_VALUE.search(value):
             raise ValueError(f"the value of the trailer {key} must stand on one line")
-    if not message.strip(_WHITE):
-        raise ValueError("a message needs a first line before its trailers")
-    return _rewrite(message, (), added)
+    written = _rewrite(message, (), added)
+    if added and read_trailers(written)[-len(added) :] != tuple(added):
+        raise ValueError("a message needs a first line of text, not of comments, above its trailers")
+    return written
 
 
 def without_trailers(message: str, keys: Container[str]) -> str:
@@ -75,7 +76,7 @@ def _rewrite(message: str, dropped: Container[str], added: Iterable[tuple[str, s
         for key, value, line in _parse(text, start, end)
         if not line.startswith(_COMMENT) and not (key and key.lower() in dropped)
     ]
-    lines = [*kept, *(f"{key}: {value.strip(_WHITE)}" for key, value in added)]
+    lines = [*kept, *(f"{key}: {value}" for key, value in added)]
     gap = "" if not lines or _ends_blank(text[:start]) else "\n"
     return text[:start] + gap + "".join(f"{line}\n" for line in lines) + text[end:]
 
