@@ -22,6 +22,7 @@
     ├── StateNotNamed                  the caller must say which state it decided on
     ├── TooMany                        too many attempts
     ├── RepositoryProblem              Git cannot be read
+    ├── AccountsUnavailable            the file of accounts cannot be read
     ├── SearchUnavailable              the index is being built or cannot be read
     └── TooBusy                        too many slow requests at once
 
@@ -194,6 +195,13 @@ class RepositoryProblem(CMSError):
 
     code = "repository-problem"
     title = "The repository cannot be read"
+
+
+class AccountsUnavailable(CMSError):
+    """The file of accounts is damaged, of a newer version, or cannot be read now. Facts: path, hint, retry_after_seconds."""
+
+    code = "accounts-unavailable"
+    title = "Nobody can be signed in at the moment"
 
 
 class SearchUnavailable(CMSError):

@@ -37,6 +37,7 @@ STATUS: Mapping[type[CMSError], int] = {
     errors.InvalidSchema: 422,
     errors.InvalidSettings: 503,
     errors.RepositoryProblem: 503,
+    errors.AccountsUnavailable: 503,
     errors.SearchUnavailable: 503,
     errors.TooBusy: 503,
 }

@@ -25,6 +25,7 @@ EXIT_CODES: Mapping[type[CMSError], int] = {
     errors.InvalidQuery: USAGE,
     errors.InvalidSettings: UNREADABLE,
     errors.RepositoryProblem: UNREADABLE,
+    errors.AccountsUnavailable: UNREADABLE,
     errors.NotFound: MISSING,
     errors.CollectionNotFound: MISSING,
     errors.EntryNotFound: MISSING,
