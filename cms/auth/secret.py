@@ -1,0 +1,69 @@
+"""Secrets that we make. One shape for all, so that a secret scanner finds one wherever it was left, and a typing mistake is no attempt.
+
+``cms_`` (``cmss_`` for a session, ``cmsl_`` for a link), an id of 12 small letters and digits, 43 random letters and digits (256 bits), and the
+CRC-32 of all that in 6. As a pattern: ``cms[ls]?_[0-9a-z]{12}[0-9A-Za-z]{49}``.
+"""
+
+import hashlib
+import hmac
+import re
+import secrets
+import string
+import zlib
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+LETTERS = string.digits + string.ascii_uppercase + string.ascii_lowercase
+ID_LETTERS = string.digits + string.ascii_lowercase
+ID_LENGTH, RANDOM_LENGTH, CHECKSUM_LENGTH = 12, 43, 6
+SHAPE = re.compile(r"(cms[ls]?_)([0-9a-z]{12})[0-9A-Za-z]{43}([0-9A-Za-z]{6})")
+
+
+class Kind(StrEnum):
+    """What a secret is for; the value is its prefix."""
+
+    TOKEN = "cms_"  # noqa: S105 - the beginning of one
+    SESSION = "cmss_"
+    LINK = "cmsl_"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secret:
+    """One secret. Its text never appears in a representation, and so in no log and no traceback."""
+
+    kind: Kind
+    id: str
+    text: str = field(repr=False)
+
+    @property
+    def digest(self) -> bytes:
+        """What is kept of it. A plain hash is enough: nobody can try 2^256 of them."""
+        return hashlib.sha256(self.text.encode()).digest()
+
+    def fits(self, digest: bytes) -> bool:
+        """Whether *digest* is of this secret; takes as long when it is not."""
+        return hmac.compare_digest(self.digest, digest)
+
+
+def make_secret(kind: Kind) -> Secret:
+    """A new secret."""
+    id = "".join(secrets.choice(ID_LETTERS) for _ in range(ID_LENGTH))
+    text = f"{kind}{id}{''.join(secrets.choice(LETTERS) for _ in range(RANDOM_LENGTH))}"
+    return Secret(kind=kind, id=id, text=text + _checksum(text))
+
+
+def find_secret(text: str) -> Secret | None:
+    """*text* as one of our secrets; None when it is something else, or was mistyped."""
+    match = SHAPE.fullmatch(text)
+    if match is None or _checksum(text[:-CHECKSUM_LENGTH]) != match[3]:
+        return None
+    return Secret(kind=Kind(match[1]), id=match[2], text=text)
+
+
+def _checksum(text: str) -> str:
+    number = zlib.crc32(text.encode())
+    digits = ""
+    for _ in range(CHECKSUM_LENGTH):
+        number, digit = divmod(number, len(LETTERS))
+        digits = LETTERS[digit] + digits
+    return digits
