@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import os
 import re
 import struct
 import subprocess
@@ -340,14 +341,21 @@ def test_a_revoked_key_signs_nothing(kari: GPGKey) -> None:
 
 
 @needs_gpg
-def test_an_openpgp_message_that_is_no_single_signature_is_not_given_to_gpg(kari: GPGKey) -> None:
+def test_an_openpgp_message_that_is_no_single_signature_is_not_given_to_gpg(
+    kari: GPGKey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = gpg(kari.home, "--local-user", kari.fingerprint, "--armor", "--sign", stdin=PAYLOAD)
     posed = whole.replace("PGP MESSAGE", "PGP SIGNATURE")
-    assert verify(PAYLOAD, posed, gpg_keys=[kari.public()]) is None
-    one = kari.sign(PAYLOAD)
-    twice = gpg(kari.home, "--enarmor", stdin=gpg_raw(kari, one) * 2)
+    twice = gpg(kari.home, "--enarmor", stdin=gpg_raw(kari, kari.sign(PAYLOAD)) * 2)
     twice = re.sub(r"^Comment: .*\n", "", twice, flags=re.M).replace("PGP ARMORED FILE", "PGP SIGNATURE")
-    assert verify(PAYLOAD, twice, gpg_keys=[kari.public()]) is None
+    one, key = kari.sign(PAYLOAD), kari.public()
+    (tmp_path / "gpg").write_text(f"#!/bin/sh\necho run >> {tmp_path}/runs\n")
+    (tmp_path / "gpg").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert [verify(PAYLOAD, text, gpg_keys=[key]) for text in (posed, twice)] == [None, None]
+    assert not (tmp_path / "runs").exists()
+    assert verify(PAYLOAD, one, gpg_keys=[key]) is None
+    assert (tmp_path / "runs").read_text() == "run\nrun\n"
 
 
 def gpg_raw(key: GPGKey, armoured: str) -> bytes:
