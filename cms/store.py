@@ -111,7 +111,7 @@ class Store:
 
     def head_ref(self) -> str | None:
         """Return the ref that HEAD points to, even if it has no commit yet; None when HEAD is detached."""
-        with self._git() as git:
+        with self.lend() as git:
             reference = _find_reference(git, HEAD)
             if reference is None or reference.type != ReferenceType.SYMBOLIC:
                 return None
@@ -128,12 +128,12 @@ class Store:
             return self._find_commit(name)
         if name != HEAD and not is_ref(name):
             return None
-        with self._git() as git:
+        with self.lend() as git:
             return _resolve_reference(git, name)
 
     def refs(self, prefix: str) -> dict[str, CommitId]:
         """Return every ref whose name begins with *prefix* and that leads to a commit, ordered by name."""
-        with self._git() as git:
+        with self.lend() as git:
             try:
                 raw_names = git.repository.raw_listall_references()
             except (pygit2.GitError, OSError, ValueError) as error:
@@ -148,12 +148,12 @@ class Store:
 
     def follow_ref(self, name: str) -> list[str]:
         """Return *name* and the refs it points to in turn, down to the one that holds an id, which may not exist."""
-        with self._git() as git:
+        with self.lend() as git:
             return _follow(git, name)
 
     def ref_target(self, name: str) -> str | None:
         """Return the id that a ref names, whether or not there is such an object; None when it is missing or symbolic."""
-        with self._git() as git:
+        with self.lend() as git:
             return _target(git, name)
 
     def commit(self, id: CommitId) -> Commit:
@@ -162,7 +162,7 @@ class Store:
         Raises:
             RepositoryProblem: missing, damaged or no commit.
         """
-        with self._git() as git:
+        with self.lend() as git:
             return parse_commit(id, _read(git, id, ObjectType.COMMIT))
 
     def commits_between(self, old: CommitId, new: CommitId, *, limit: int) -> list[Commit] | None:
@@ -171,7 +171,7 @@ class Store:
         Raises:
             RepositoryProblem: a commit is missing or damaged.
         """
-        with self._git() as git:
+        with self.lend() as git:
             try:
                 walker = git.repository.walk(new, SortMode.TOPOLOGICAL)
                 walker.hide(old)
@@ -190,7 +190,7 @@ class Store:
         Raises:
             RepositoryProblem: missing, damaged or no commit.
         """
-        with self._git() as git:
+        with self.lend() as git:
             return split_signature(_read(git, commit, ObjectType.COMMIT))
 
     def is_ancestor(self, old: CommitId, new: CommitId) -> bool:
@@ -231,7 +231,7 @@ class Store:
         Raises:
             RepositoryProblem: an object is missing or damaged, or the tree is unreasonably large.
         """
-        with self._git() as git:
+        with self.lend() as git:
             root = _root(git, commit)
             return list_files(root, lambda tree: _read(git, tree, ObjectType.TREE), prefixes)
 
@@ -241,7 +241,7 @@ class Store:
         Raises:
             RepositoryProblem: an object is missing or damaged, or the trees are unreasonably large.
         """
-        with self._git() as git:
+        with self.lend() as git:
             before, after = _root(git, old), _root(git, new)
             if before == after:
                 return []
@@ -257,7 +257,7 @@ class Store:
 
     def find_blobs(self, commit: CommitId, paths: Iterable[str]) -> list[BlobId | None]:
         """Find the blobs of many files of *commit*, in the order of *paths*; see ``find_blob``."""
-        with self._git() as git:
+        with self.lend() as git:
             root = _root(git, commit)
             try:
                 tree = git.repository[root].peel(pygit2.Tree)
@@ -265,18 +265,27 @@ class Store:
                 raise _object_problem(root, error) from error
             return [_find_in_tree(tree, path) for path in paths]
 
+    def read_tree(self, id: TreeId) -> bytes:
+        """Read the raw bytes of a tree.
+
+        Raises:
+            RepositoryProblem: missing, damaged or no tree.
+        """
+        with self.lend() as git:
+            return _read(git, id, ObjectType.TREE)
+
     def read_blob(self, id: BlobId) -> bytes:
         """Read the bytes of a blob.
 
         Raises:
             RepositoryProblem: missing, damaged or no blob; fact: object.
         """
-        with self._git() as git:
+        with self.lend() as git:
             return _read(git, id, ObjectType.BLOB)
 
     def read_blobs(self, ids: Iterable[BlobId]) -> Iterator[tuple[BlobId, bytes | None]]:
         """Read many blobs one after another; None stands for one that is missing, damaged or no blob."""
-        with self._git() as git:
+        with self.lend() as git:
             for id in ids:
                 try:
                     yield id, _read(git, id, ObjectType.BLOB)
@@ -289,7 +298,7 @@ class Store:
         Raises:
             RepositoryProblem: missing, damaged or no blob; fact: object.
         """
-        with self._git() as git:
+        with self.lend() as git:
             try:
                 kind, size = git.odb.read_header(id)
             except (pygit2.GitError, KeyError, ValueError, OSError) as error:
@@ -298,7 +307,8 @@ class Store:
             return int(size)
 
     @contextmanager
-    def _git(self) -> Iterator[_Git]:
+    def lend(self) -> Iterator[_Git]:
+        """Lend an open repository to the caller, who is ``writer`` or this module, for one operation in one thread."""
         try:
             git = self._idle.pop()
         except IndexError:
@@ -315,7 +325,7 @@ class Store:
     @contextmanager
     def _parent_reader(self) -> Iterator[ReadParents]:
         known, shallow = self._parents, _read_shallow(self.common_dir)
-        with self._git() as git:
+        with self.lend() as git:
 
             def read(id: CommitId) -> tuple[tuple[CommitId, ...], int]:
                 found = known.get(id)
@@ -344,7 +354,7 @@ class Store:
         unknown = self._unknown.get(id)
         if unknown and unknown[1] == signature and time.monotonic() - unknown[0] < UNKNOWN_SECONDS:
             return None
-        with self._git() as git:
+        with self.lend() as git:
             try:
                 kind, _ = git.odb.read_header(id)
             except KeyError:

@@ -13,7 +13,8 @@ import cms
 ROOT = Path(cms.__file__).parent
 #: Each module or package may import those before it.
 ORDER = (
-    *("errors", "refs", "dates", "settings", "finding", "data", "people", "permissions", "trailers", "signatures"),
+    *("errors", "refs", "dates", "tomltext", "settings", "finding", "data"),
+    *("globs", "pubkeys", "matrix", "policy", "people", "permissions", "trailers", "signatures"),
     *("yamlhints", "yamltext", "fences", "frontmatter", "paths", "schema", "markdown", "entry", "coerce", "edit"),
     *(
         "spelling",
@@ -24,7 +25,9 @@ ORDER = (
         "refwatch",
         "store",
         "overlay",
+        "rawobjects",
         "writer",
+        "worktree",
         "commits",
         "history",
         "cache",
@@ -46,6 +49,7 @@ ORDER = (
         "proof",
         "adopt",
         "inferred",
+        "office",
         "site",
         "log",
     ),
