@@ -64,6 +64,11 @@ class Writer:
         self._signer = signer
         self._failure = ""
 
+    @property
+    def signer(self) -> Signer | None:
+        """Who signs every commit that is written."""
+        return self._signer
+
     def write_blob(self, data: bytes) -> BlobId:
         """Write the bytes of a file and return their id.
 
