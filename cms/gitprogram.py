@@ -58,12 +58,15 @@ def run_git(
     stdin: bytes = b"",
     variables: Mapping[str, str] | None = None,
     work_tree: Path | None = None,
+    is_sealed: bool = True,
 ) -> Done:
     """Run Git's program on the repository *git_dir* until it ends, whatever its exit code.
 
     Args:
         variables: added to the sealed environment.
         work_tree: the work tree to act on, which is then also the current folder.
+        is_sealed: False for what a person's own configuration must have a say in, such as what line ends and filters make of
+            the files of a work tree.
 
     Raises:
         RepositoryProblem: the program cannot be started.
@@ -71,7 +74,7 @@ def run_git(
     command = [git, "--no-pager", f"--git-dir={git_dir}"]
     if work_tree is not None:
         command.append(f"--work-tree={work_tree}")
-    environment = {**sealed_environment(), **(variables or {})}
+    environment = {**sealed_environment(), **(variables or {})} if is_sealed else None
     try:
         done = subprocess.run(
             [*command, *arguments], input=stdin, capture_output=True, env=environment, cwd=work_tree, check=False
