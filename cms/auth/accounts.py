@@ -69,6 +69,11 @@ class Accounts:
             row = connection.execute(f"{ACCOUNT} WHERE person = ?", (person,)).fetchone()
         return account_of(row) if row is not None else None
 
+    def is_active(self, person: str) -> bool:
+        """Whether what is done for *person* without asking again may go on: not once the account is disabled. Needs no account."""
+        account = self.find_user(person)
+        return account is None or not account.is_disabled
+
     def add_user(self, person: str, *, now: datetime, password: str | None = None) -> None:
         """Make an account. Whether *person* is listed in ``cms.toml`` is for the caller to know.
 

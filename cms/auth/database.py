@@ -66,13 +66,13 @@ class Database:
         self.path = folder / FILE_NAME
         self._lock = Lock()
         self._idle: list[sqlite3.Connection] = []
-        self._file: tuple[int, int] | None = None
         self._is_closed = False
         try:
             _make_private(folder)
             if not self.path.exists():
                 _create(self.path)
             _keep_private(self.path, 0o600)
+            self._file = self._look()
         except (OSError, sqlite3.Error) as error:
             raise self._unavailable(error) from error
         with self.reading() as connection:
@@ -88,7 +88,7 @@ class Database:
             AccountsUnavailable: the disk, the file or another process is in the way.
         """
         try:
-            file, connection = self._take()
+            connection = self._take()
         except (OSError, sqlite3.Error) as error:
             raise self._unavailable(error) from error
         try:
@@ -97,9 +97,9 @@ class Database:
             connection.close()
             raise self._unavailable(error) from error
         except BaseException:
-            self._put_back(file, connection)
+            self._put_back(connection)
             raise
-        self._put_back(file, connection)
+        self._put_back(connection)
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
@@ -126,32 +126,34 @@ class Database:
         """Let go of the file."""
         with self._lock:
             self._is_closed = True
-            self._drop_idle()
+            while self._idle:
+                with contextlib.suppress(sqlite3.Error):
+                    self._idle.pop().close()
 
-    def _take(self) -> tuple[tuple[int, int], sqlite3.Connection]:
+    def _look(self) -> tuple[int, int]:
         status = self.path.stat()
-        file = (status.st_dev, status.st_ino)
-        with self._lock:
-            if file != self._file:  # a copy was put back: what is revoked there must not be looked up in the old one
-                self._drop_idle()
-                self._file = file
-            if self._idle:
-                return file, self._idle.pop()
-        return file, self._connect()
+        return status.st_dev, status.st_ino
 
-    def _put_back(self, file: tuple[int, int], connection: sqlite3.Connection) -> None:
+    def _take(self) -> sqlite3.Connection:
+        if self._look() != self._file:  # what is revoked in one would be looked up in the other, or written over it
+            raise AccountsUnavailable(
+                f"{FILE_NAME} was exchanged for another file while it was in use",
+                hint=f"stop cms, delete {FILE_NAME}-wal and {FILE_NAME}-shm beside it, and start cms again",
+                path=self.path,
+            )
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+        return self._connect()
+
+    def _put_back(self, connection: sqlite3.Connection) -> None:
         """Keep *connection* for the next one; a transaction that was broken off is undone by closing it."""
         with self._lock:
-            is_wanted = file == self._file and len(self._idle) < IDLE_MOST and not self._is_closed
+            is_wanted = len(self._idle) < IDLE_MOST and not self._is_closed
             if is_wanted and not connection.in_transaction:
                 self._idle.append(connection)
                 return
         connection.close()
-
-    def _drop_idle(self) -> None:
-        while self._idle:
-            with contextlib.suppress(sqlite3.Error):
-                self._idle.pop().close()
 
     def _connect(self) -> sqlite3.Connection:
         connection = _connect(self.path)
