@@ -233,8 +233,8 @@ def _refusal(row: Row, who: Principal, policy: Policy, target: Target) -> Forbid
     ways = list(_ways(row, who, policy, target, refused[0]))
     if not ways:
         whom = "a bot" if any(row.cells.values()) else "anybody"
-        ask = _who_may(row, who, policy, target, refused)
-        return _forbidden(row, f"is not allowed to {whom}{_advice(ask, policy)}", ask=ask)
+        others = _who_may(row, who, policy, target, refused)
+        return _forbidden(row, f"is not allowed to {whom}{_advice(others, policy)}", ask=others)
     best = min(ways, key=lambda way: way.distance)
     # What can be mended alone is not worth telling to those who need somebody else anyway.
     lacking = [name for name in best.lacking if name not in _OWN_BUSINESS] or list(best.lacking)

@@ -1,25 +1,32 @@
 """What a site says of itself in ``cms.toml``, and what the environment says of this process.
 
-The environment is read here and nowhere else. Every setting has a default, so that a repository without ``cms.toml`` works.
+The environment is read here and nowhere else. Every setting has a default, so that a repository without ``cms.toml`` works. What ``cms.toml`` says
+about people and rules is read by :mod:`cms.people`: a mistake there must not stop reading.
 """
 
 import difflib
 import importlib.util
 import os
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from pathlib import Path
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from cms.errors import InvalidSettings
+from cms.tomltext import find_line, parse_toml
 
 SETTINGS_FILE = "cms.toml"
 SCHEMAS_FOLDER = "schemas"
+PEOPLE_TABLES = ("people", "groups", "roles", "rules", "bypass")
+STATE_HOME = Path("~/.local/state")
+STATE_FOLDER = "branchpress"
 SEARCH_ENGINES = ("whoosh", "tantivy")  # each is also the name of the package it needs
 T = TypeVar("T")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+SERVER_URL = re.compile(r"https?://[^\s/?#@]+(?:/[^\s?#]*)?")
 LOCALE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
 
 
@@ -53,10 +60,16 @@ class ServerSettings:
     Attributes:
         cache: folder of derived data, relative to a work tree that holds ``cms.toml``; elsewhere a folder inside Git's is used.
         max_age_seconds: how long a cache may keep an answer without asking again.
+        state: folder of what must not be in Git (accounts, the server's key), outside of the repository; empty: see :func:`state_folder`.
+        name: the repository is cloned from ``/git/<name>.git``.
+        url: public address of this server, for links in messages; never taken from a request.
     """
 
     cache: str = "search_index"
     max_age_seconds: int = 0
+    state: str = ""
+    name: str = "site"
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,27 +106,20 @@ def read_settings(text: str, *, path: str = SETTINGS_FILE) -> Settings:
     Raises:
         InvalidSettings: no TOML, an unknown table or key, or a value of the wrong kind; names the line where it can.
     """
-    try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        line = re.search(r"at line (\d+)", str(error))
-        raise InvalidSettings(
-            f"{path} is not valid TOML: {error}",
-            path=path,
-            line=int(line[1]) if line else max(1, len(text.splitlines())),
-        ) from error
+    tables = parse_toml(text, path=path)
     try:
         return _settings(tables, path)
     except InvalidSettings as error:
-        key = str(error.facts.get("key", ""))
-        raise InvalidSettings(str(error), path=path, key=key or None, line=_find_line(text, key)) from error
+        place: tuple[str, ...] = error.facts["key"]
+        raise InvalidSettings(str(error), path=path, key=place[-1], line=find_line(text, place)) from error
 
 
 def _settings(tables: Mapping[str, Any], path: str) -> Settings:
     known = {"site": SiteSettings, "server": ServerSettings, "search": SearchSettings}
     for name in tables:
-        if name not in known:
-            raise InvalidSettings(f"{path} has an unknown table [{name}]{nearest(name, known)}", path=path, key=name)
+        if name not in known and name not in PEOPLE_TABLES:
+            hint = nearest(name, (*known, *PEOPLE_TABLES))
+            raise InvalidSettings(f"{path} has an unknown table [{name}]{hint}", path=path, key=(name,))
     site = _table(SiteSettings, tables.get("site", {}), "site", path)
     if "default_locale" not in tables.get("site", {}):
         site = replace(site, default_locale=site.locales[0] if site.locales else "en")
@@ -134,21 +140,21 @@ def _find_line(text: str, key: str) -> int | None:
 
 def _table(kind: type[T], values: object, name: str, path: str) -> T:
     if not isinstance(values, Mapping):
-        raise InvalidSettings(f"{path}: [{name}] must be a table", path=path, key=name)
+        raise InvalidSettings(f"{path}: [{name}] must be a table", path=path, key=(name,))
     defaults = kind()
     known = {item.name: getattr(defaults, item.name) for item in fields(kind)}  # type: ignore[arg-type]
     arguments: dict[str, Any] = {}
     for key, value in values.items():
         if key not in known:
             raise InvalidSettings(
-                f"{path}: [{name}] has an unknown key {key!r}{nearest(key, known)}", path=path, key=key
+                f"{path}: [{name}] has an unknown key {key!r}{nearest(key, known)}", path=path, key=(name, key)
             )
         if isinstance(known[key], tuple):
             if not isinstance(value, list) or not value or not all(isinstance(item, str) for item in value):
-                raise InvalidSettings(f"{path}: {name}.{key} must be a list of texts", path=path, key=key)
+                raise InvalidSettings(f"{path}: {name}.{key} must be a list of texts", path=path, key=(name, key))
             value = tuple(value)
         elif type(value) is not type(known[key]):
-            raise InvalidSettings(f"{path}: {name}.{key} must be a {_kind(known[key])}", path=path, key=key)
+            raise InvalidSettings(f"{path}: {name}.{key} must be a {_kind(known[key])}", path=path, key=(name, key))
         arguments[key] = value
     return kind(**arguments)
 
@@ -157,17 +163,19 @@ def _check_site(site: SiteSettings, path: str) -> None:
     for locale in site.locales:
         if not LOCALE.fullmatch(locale):
             raise InvalidSettings(
-                f"{path}: {locale!r} is not a BCP 47 language tag such as 'nb' or 'en-GB'", path=path, key="locales"
+                f"{path}: {locale!r} is not a BCP 47 language tag such as 'nb' or 'en-GB'",
+                path=path,
+                key=("site", "locales"),
             )
     if site.default_locale not in site.locales:
         raise InvalidSettings(
             f"{path}: site.default_locale {site.default_locale!r} is not one of site.locales {list(site.locales)}",
             path=path,
-            key="default_locale",
+            key=("site", "default_locale"),
         )
     if site.url and not re.fullmatch(r"https?://[^\s/]+\S*", site.url):
         raise InvalidSettings(
-            f"{path}: site.url {site.url!r} must begin with 'https://' or 'http://'", path=path, key="url"
+            f"{path}: site.url {site.url!r} must begin with 'https://' or 'http://'", path=path, key=("site", "url")
         )
     try:
         ZoneInfo(site.time_zone)
@@ -175,7 +183,7 @@ def _check_site(site: SiteSettings, path: str) -> None:
         raise InvalidSettings(
             f"{path}: site.time_zone {site.time_zone!r} is not an IANA time zone such as 'Europe/Oslo'",
             path=path,
-            key="time_zone",
+            key=("site", "time_zone"),
         ) from error
 
 
@@ -192,7 +200,7 @@ def _check_search(search: SearchSettings, path: str) -> None:
             raise InvalidSettings(
                 f"{path}: search.{key} {file!r} must be a file of the repository, such as 'content/search/{key}.txt'",
                 path=path,
-                key=key,
+                key=("search", key),
             )
 
 
@@ -201,10 +209,37 @@ def _check_server(server: ServerSettings, path: str) -> None:
         raise InvalidSettings(
             f"{path}: server.cache {server.cache!r} must be a folder inside the site, such as 'search_index'",
             path=path,
-            key="cache",
+            key=("server", "cache"),
         )
     if server.max_age_seconds < 0:
-        raise InvalidSettings(f"{path}: server.max_age_seconds must be 0 or more", path=path, key="max_age_seconds")
+        raise InvalidSettings(
+            f"{path}: server.max_age_seconds must be 0 or more", path=path, key=("server", "max_age_seconds")
+        )
+
+    if server.state and not _is_absolute(server.state):
+        raise InvalidSettings(
+            f"{path}: server.state {server.state!r} must be a whole path, such as '/var/lib/branchpress'",
+            path=path,
+            key=("server", "state"),
+        )
+    if not NAME.fullmatch(server.name) or server.name.endswith((".git", ".lock")) or ".." in server.name:
+        raise InvalidSettings(
+            f"{path}: server.name {server.name!r} must be letters, digits, '.', '_' and '-', such as 'blog', without '.git'",
+            path=path,
+            key=("server", "name"),
+        )
+    if server.url and not SERVER_URL.fullmatch(server.url):
+        raise InvalidSettings(
+            f"{path}: server.url {server.url!r} must be an address such as 'https://cms.example.org'",
+            path=path,
+            key=("server", "url"),
+        )
+
+
+def _is_absolute(path: str) -> bool:
+    """Whether *path* is one that means the same everywhere: no home, no variable, no way up."""
+    parts = PurePosixPath(path).parts
+    return path.isprintable() and parts[:1] == ("/",) and len(parts) > 1 and ".." not in parts
 
 
 def _check_engine(engine: str, path: str) -> None:
@@ -212,14 +247,14 @@ def _check_engine(engine: str, path: str) -> None:
         raise InvalidSettings(
             f"{path}: search.engine {engine!r} is not one of {list(SEARCH_ENGINES)}{nearest(engine, SEARCH_ENGINES)}",
             path=path,
-            key="engine",
+            key=("search", "engine"),
         )
     if importlib.util.find_spec(engine) is None:
         raise InvalidSettings(
             f"{path}: search.engine {engine!r} needs a package that is not installed here; install it with "
             f"'pip install branchpress[{engine}]', or leave search.engine out",
             path=path,
-            key="engine",
+            key=("search", "engine"),
         )
 
 
@@ -247,19 +282,27 @@ class Environment:
         site: ``CMS_SITE``: the repository to serve (worker processes get it from ``cms serve``).
         branch: ``CMS_BRANCH``: the published branch, over what ``cms.toml`` says.
         log_level: ``CMS_LOG``: ``debug``, ``info``, ``warning`` or ``error``.
+        state: ``CMS_STATE``: folder of what must not be in Git, over what ``cms.toml`` says.
+        state_home: ``XDG_STATE_HOME``: where that folder goes when nobody says.
     """
 
     site: Path = Path()
     branch: str = ""
     log_level: str = "info"
+    state: str = ""
+    state_home: Path = STATE_HOME
 
 
 def read_environment(variables: Mapping[str, str] = os.environ) -> Environment:
     """The environment, read once at the start of a process."""
+    home = variables.get("XDG_STATE_HOME", "")
     return Environment(
         site=Path(variables.get("CMS_SITE", ".")),
         branch=variables.get("CMS_BRANCH", ""),
         log_level=variables.get("CMS_LOG", "info"),
+        state=variables.get("CMS_STATE", ""),
+        # As the specification of these variables has it, a path that is not absolute is ignored.
+        state_home=Path(home) if home.startswith("/") else STATE_HOME,
     )
 
 
@@ -268,3 +311,37 @@ def export_environment(environment: Environment) -> None:
     os.environ["CMS_SITE"] = str(environment.site)
     os.environ["CMS_BRANCH"] = environment.branch
     os.environ["CMS_LOG"] = environment.log_level
+    os.environ["CMS_STATE"] = environment.state
+
+
+def state_folder(settings: Settings, environment: Environment, git_dir: Path, work_tree: Path | None) -> Path:
+    """Where accounts and the server's key go: as ``CMS_STATE`` says, else ``cms.toml``, else a place of its own below the user's state folder.
+
+    Nothing is made or looked into.
+
+    Args:
+        git_dir: the Git folder of the repository, in a linked work tree the common one.
+
+    Raises:
+        InvalidSettings: it would lie inside the repository or its work tree, from where it could be committed or served.
+    """
+    where = git_dir.resolve()
+    if environment.state:
+        folder, key = Path(environment.state), "CMS_STATE"
+    elif settings.server.state:
+        folder, key = Path(settings.server.state), "state"
+    else:
+        named = f"{settings.server.name}-{sha256(str(where).encode()).hexdigest()[:12]}"
+        folder, key = environment.state_home / STATE_FOLDER / named, "CMS_STATE"
+    try:
+        folder = folder.expanduser().resolve()
+    except RuntimeError as error:
+        raise InvalidSettings("this user has no home folder; say with CMS_STATE where accounts go", key=key) from error
+    for inside in (where, *((work_tree.resolve(),) if work_tree is not None else ())):
+        if folder.is_relative_to(inside):
+            raise InvalidSettings(
+                f"accounts and keys would lie in {folder}, inside the repository at {inside}; choose another folder with "
+                "CMS_STATE, or with 'state' below [server] in cms.toml",
+                key=key,
+            )
+    return folder

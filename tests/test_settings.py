@@ -6,7 +6,17 @@ from pathlib import Path
 import pytest
 
 from cms.errors import InvalidSettings
-from cms.settings import Environment, Settings, find_nearest, nearest, read_environment, read_settings
+from cms.settings import (
+    Environment,
+    ServerSettings,
+    Settings,
+    export_environment,
+    find_nearest,
+    nearest,
+    read_environment,
+    read_settings,
+    state_folder,
+)
 
 
 def test_nothing_at_all_is_a_site_with_every_default() -> None:
@@ -68,6 +78,30 @@ def test_the_first_locale_is_the_default_one() -> None:
             (f"[search]\nsynonyms = '{file}'\n", 2, "must be a file of the repository")
             for file in ("", "/etc/x", "../x")
         ),
+        *(
+            (f"[server]\nstate = {folder!r}\n", 2, "must be a whole path")
+            for folder in ("state", "~/x", "$HOME/x", "/", "/var/../etc", "C:\\x", " /var")
+        ),
+        *(
+            (f"[server]\nname = {name!r}\n", 2, "must be letters, digits")
+            for name in ("", "a/b", "..", "a..b", ".x", "-x", "blog.git", "x.lock", "blå", "a b", "x" * 65)
+        ),
+        *(
+            (f"[server]\nurl = {url!r}\n", 2, "must be an address such as")
+            for url in (
+                "cms.example.org",
+                "https://",
+                "https://me@example.org",
+                "https://a/?b",
+                "ftp://a",
+                "https://a b",
+            )
+        ),
+        ("[server]\ncache = 'x'\n[site]\nurl = ''\n[server.url]\n", 5, "server.url must be a text"),
+        ("[role]\n", 1, "did you mean 'roles'?"),
+        ("a = " + "[" * 5_000 + "]" * 5_000, None, "nested too deep"),
+        ("#" * 1_100_000, 1, "larger than"),
+        ("[server]\nmax_age_seconds = " + "9" * 5_000, 2, "not valid TOML"),
         ("[search]\nbestbet = 'x'\n", 2, "did you mean 'bestbets'?"),
         *(
             (f"[server]\ncache = '{folder}'\n", 2, "must be a folder inside the site")
@@ -75,18 +109,68 @@ def test_the_first_locale_is_the_default_one() -> None:
         ),
     ],
 )
-def test_wrong_settings_are_refused_with_their_line(text: str, line: int, message: str) -> None:
+def test_wrong_settings_are_refused_with_their_line(text: str, line: int | None, message: str) -> None:
     with pytest.raises(InvalidSettings) as caught:
         read_settings(text)
     assert message in str(caught.value)
-    assert (caught.value.facts["path"], caught.value.facts["line"]) == ("cms.toml", line)
+    assert (caught.value.facts["path"], caught.value.facts.get("line")) == ("cms.toml", line)
+
+
+def test_what_is_wrong_about_people_is_no_concern_of_reading() -> None:
+    assert read_settings("[people]\nx = 1\n[groups]\n[[roles]]\n[[rules]]\n[bypass]\n") == Settings()
 
 
 def test_the_environment_is_read_into_one_value() -> None:
     assert read_environment({}) == Environment(site=Path())
-    assert read_environment({"CMS_SITE": "/srv/blog", "CMS_BRANCH": "live", "CMS_LOG": "debug"}) == Environment(
-        site=Path("/srv/blog"), branch="live", log_level="debug"
+    given = {
+        "CMS_SITE": "/srv/blog",
+        "CMS_BRANCH": "live",
+        "CMS_LOG": "debug",
+        "CMS_STATE": "s",
+        "XDG_STATE_HOME": "/x",
+    }
+    assert read_environment(given) == Environment(
+        site=Path("/srv/blog"), branch="live", log_level="debug", state="s", state_home=Path("/x")
     )
+    assert read_environment({"XDG_STATE_HOME": "relative"}) == Environment(site=Path())
+
+
+def test_worker_processes_are_told_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("CMS_SITE", "CMS_BRANCH", "CMS_LOG", "CMS_STATE"):
+        monkeypatch.setenv(name, "other")
+    told = Environment(site=Path("/srv/blog"), branch="live", log_level="debug", state="/var/s", state_home=Path("/x"))
+    monkeypatch.setenv("XDG_STATE_HOME", "/x")
+    export_environment(told)
+    assert read_environment() == told
+
+
+def test_accounts_go_where_the_environment_says_then_where_the_site_says_then_to_the_home(tmp_path: Path) -> None:
+    git_dir, home = tmp_path / "site.git", tmp_path / "home"
+    named = Settings(server=ServerSettings(state=str(tmp_path / "state"), name="blog"))
+    own = Environment(state=str(tmp_path / "own"), state_home=home)
+    assert state_folder(named, own, git_dir, None) == tmp_path / "own"
+    assert state_folder(named, Environment(state_home=home), git_dir, None) == tmp_path / "state"
+    folder = state_folder(Settings(), Environment(state_home=home), git_dir, None)
+    assert folder.parent == home / "branchpress"
+    assert folder.name.startswith("site-")
+    assert folder != state_folder(Settings(), Environment(state_home=home), tmp_path / "other.git", None)
+
+
+@pytest.mark.parametrize(
+    "inside", [".", "site", "site/.git", "site/content/x", "link/x", "site.git/objects", "x/../site.git"]
+)
+def test_accounts_never_lie_in_the_repository(tmp_path: Path, inside: str) -> None:
+    work_tree = tmp_path if inside == "." else tmp_path / "site"
+    work_tree.mkdir(exist_ok=True)
+    (tmp_path / "link").symlink_to(work_tree)
+    environment = Environment(state=str(tmp_path / inside))
+    with pytest.raises(InvalidSettings, match="choose another folder"):
+        state_folder(Settings(), environment, tmp_path / "site.git", work_tree)
+
+
+def test_a_folder_beside_the_repository_is_not_in_it(tmp_path: Path) -> None:
+    environment = Environment(state=str(tmp_path / "site.git-state"))
+    assert state_folder(Settings(), environment, tmp_path / "site.git", tmp_path / "site").name == "site.git-state"
 
 
 def test_the_nearest_word_is_named_only_when_it_is_near() -> None:
