@@ -66,7 +66,7 @@ def check_commit(
         model = read_model(store, commit) or infer(store, commit, short_name(name))
     except InvalidSettings as error:
         return [finding_of(error)]
-    snapshot = build_snapshot(store, commit, model, cache=cache, ref=name, progress=progress)
+    snapshot = build_snapshot(store, commit, model, cache=cache, progress=progress)
     return check_snapshot(snapshot, store)
 
 

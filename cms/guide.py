@@ -12,10 +12,10 @@ from functools import cached_property
 from cms import yamltext
 from cms.errors import CMSError
 from cms.finding import Finding, finding_of
+from cms.overlay import Reader
 from cms.refs import BlobId, CommitId
 from cms.settings import SearchSettings
 from cms.spelling import forms_of, key_of
-from cms.store import Store
 from cms.yamltext import Node
 
 SIZE_LIMIT_BYTES = 1024 * 1024
@@ -69,25 +69,25 @@ class Guide:
 NO_GUIDE = Guide()
 
 
-def read_guide(store: Store, commit: CommitId, settings: SearchSettings, known: Guide = NO_GUIDE) -> Guide:
+def read_guide(reader: Reader, commit: CommitId, settings: SearchSettings, known: Guide = NO_GUIDE) -> Guide:
     """The guide at *commit*; *known* when the files are still the same.
 
     Raises:
         RepositoryProblem: the commit or its trees cannot be read.
     """
-    sources = {path: store.find_blob(commit, path) for path in (settings.synonyms, settings.bestbets)}
+    sources = {path: reader.find_blob(commit, path) for path in (settings.synonyms, settings.bestbets)}
     if sources == known.sources:
         return known
     findings: list[Finding] = []
-    groups = read_synonyms(_text(store, settings.synonyms, sources, findings), settings.synonyms, findings)
-    bets, places = read_bestbets(_text(store, settings.bestbets, sources, findings), settings.bestbets, findings)
+    groups = read_synonyms(_text(reader, settings.synonyms, sources, findings), settings.synonyms, findings)
+    bets, places = read_bestbets(_text(reader, settings.bestbets, sources, findings), settings.bestbets, findings)
     return Guide(groups=groups, bets=bets, places=places, sources=sources, findings=tuple(findings))
 
 
-def _text(store: Store, path: str, sources: Mapping[str, BlobId | None], findings: list[Finding]) -> str:
+def _text(reader: Reader, path: str, sources: Mapping[str, BlobId | None], findings: list[Finding]) -> str:
     blob = sources[path]
     try:
-        source = b"" if blob is None else store.read_blob(blob)
+        source = b"" if blob is None else reader.read_blob(blob)
         if len(source) > SIZE_LIMIT_BYTES:
             raise CMSError(f"the file is larger than {SIZE_LIMIT_BYTES:,} bytes, so it is not used")
         return source.decode("utf-8-sig").replace("\r\n", "\n")

@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo
 from cms.entry import META_KINDS, RESERVED
 from cms.errors import CMSError, InvalidSchema, InvalidSettings
 from cms.finding import Finding, finding_of
+from cms.overlay import Reader
 from cms.paths import PathMatch, PathPattern
 from cms.refs import BlobId, CommitId
 from cms.schema import Collection, find_line, read_schema
 from cms.settings import SCHEMAS_FOLDER, SETTINGS_FILE, Settings, nearest, read_settings
-from cms.store import Store
 
 SORT_LIMIT = 5
 
@@ -92,19 +92,19 @@ class ContentModel:
         ]
 
 
-def read_model(store: Store, commit: CommitId) -> ContentModel | None:
+def read_model(reader: Reader, commit: CommitId) -> ContentModel | None:
     """The model written down at *commit*, or ``None`` when there is neither ``cms.toml`` nor a schema.
 
     Raises:
         InvalidSettings: ``cms.toml`` is wrong; nothing can be served by guessing what it meant.
         RepositoryProblem: the files cannot be read.
     """
-    sources = dict(_sources(store, commit))
+    sources = dict(_sources(reader, commit))
     if not sources:
         return None
     settings = Settings()
     if SETTINGS_FILE in sources:
-        settings = _settings(store.read_blob(sources[SETTINGS_FILE]))
+        settings = _settings(reader.read_blob(sources[SETTINGS_FILE]))
     findings: list[Finding] = []
     collections: dict[str, Collection] = {}
     texts: dict[str, str] = {}
@@ -115,7 +115,7 @@ def read_model(store: Store, commit: CommitId) -> ContentModel | None:
         try:
             if name in collections:
                 raise CMSError(f"there is another schema for the collection {name!r}", path=path)
-            source = store.read_blob(blob)
+            source = reader.read_blob(blob)
             collections[name] = read_schema(name, source, path=path, locales=settings.site.locales)
             texts[path] = source.decode("utf-8-sig")
         except CMSError as error:
@@ -135,11 +135,11 @@ def read_model(store: Store, commit: CommitId) -> ContentModel | None:
     )
 
 
-def _sources(store: Store, commit: CommitId) -> Iterator[tuple[str, BlobId]]:
-    settings = store.find_blob(commit, SETTINGS_FILE)
+def _sources(reader: Reader, commit: CommitId) -> Iterator[tuple[str, BlobId]]:
+    settings = reader.find_blob(commit, SETTINGS_FILE)
     if settings is not None:
         yield SETTINGS_FILE, settings
-    for file in sorted(store.list_files(commit, prefixes=(SCHEMAS_FOLDER,)), key=lambda file: file.path):
+    for file in sorted(reader.list_files(commit, prefixes=(SCHEMAS_FOLDER,)), key=lambda file: file.path):
         if file.path.count("/") == 1 and file.path.endswith((".yaml", ".yml")):
             yield file.path, file.blob
 

@@ -165,8 +165,8 @@ def parse_time(seconds: bytes | str) -> datetime:
         return datetime.fromtimestamp(0, UTC)
 
 
-def parse_tree(raw: bytes, id: TreeId) -> list[Row]:
-    """Split a raw tree into (mode, name, 20-byte id), all bytes; of entries with the same name only the first.
+def split_tree(raw: bytes, id: TreeId) -> list[Row]:
+    """Split a raw tree into (mode, name, 20-byte id), all bytes, just as they stand there.
 
     Raises:
         RepositoryProblem: the bytes are no tree.
@@ -174,9 +174,46 @@ def parse_tree(raw: bytes, id: TreeId) -> list[Row]:
     rows: list[Row] = _ENTRY.findall(raw)
     if sum(map(len, chain.from_iterable(rows))) + 2 * len(rows) != len(raw):
         raise _damaged(id)
+    return rows
+
+
+def parse_tree(raw: bytes, id: TreeId) -> list[Row]:
+    """Split a raw tree as :func:`split_tree`; of entries with the same name only the first.
+
+    Raises:
+        RepositoryProblem: the bytes are no tree.
+    """
+    rows = split_tree(raw, id)
     if len(set(map(itemgetter(1), rows))) != len(rows):
         return list({row[1]: row for row in reversed(rows)}.values())[::-1]
     return rows
+
+
+def find_row(raw: bytes, name: bytes) -> Row | None:
+    """Find the entry *name* of a raw tree without splitting all of it."""
+    text = b" " + name + b"\0"
+    position = raw.find(text)
+    while position >= 0:
+        # The same bytes may stand in an id: whole entries must lie before, and then nothing but a mode.
+        before = _ENTRIES.match(raw, 0, position)
+        row = _ENTRY.match(raw, before.end() if before else 0)
+        if row is not None and row.start(2) == position + 1:
+            return row[1], row[2], row[3]
+        position = raw.find(text, position + 1)
+    return None
+
+
+def find_file(root: TreeId, path: str, read_tree: ReadTree) -> BlobId | None:
+    """Find the blob of the regular file *path* below *root*; None when there is none.
+
+    Raises:
+        RepositoryProblem: a tree is missing.
+    """
+    tree: TreeId | None = root
+    *folders, name = path.encode("utf-8", "surrogateescape").split(b"/")
+    for folder in folders:
+        tree = _targets(find_row(read_tree(tree), folder))[1] if tree is not None else None
+    return _targets(find_row(read_tree(tree), name))[0] if tree is not None else None
 
 
 def parse_differing(old: tuple[TreeId, bytes], new: tuple[TreeId, bytes]) -> tuple[list[Row], list[Row]]:

@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
@@ -28,7 +28,15 @@ from cms.refs import BlobId, CommitId, branch_ref, is_commit_id, short_name, tag
 from cms.searching import Searcher
 from cms.searchlog import SearchLog
 from cms.settings import SCHEMAS_FOLDER, SETTINGS_FILE, Environment
-from cms.snapshot import BROKEN_OBJECT, Progress, Snapshot, advance_snapshot, build_snapshot
+from cms.snapshot import (
+    BROKEN_OBJECT,
+    Progress,
+    Snapshot,
+    advance_history,
+    advance_snapshot,
+    build_snapshot,
+    read_history,
+)
 from cms.store import Store
 
 PRIVATE_FOLDER = "branchpress"
@@ -241,7 +249,8 @@ class Site:
             same_model = self._fits_inferred(old.model, known, commit)
         if not same_model or self.store.commits_between(commit, known, limit=0) is None:
             return self._build(commit, None, old.model)
-        snapshot = advance_snapshot(old, self.store, commit, cache=self._cache, ref=self.ref)
+        history = advance_history(old, self.store, commit, self._cache, self.ref)
+        snapshot = advance_snapshot(old, self.store, commit, cache=self._cache, history=history)
         if old.model.is_inferred and _has_errors(snapshot):
             return self._build(commit, None, old.model)  # perhaps the guess was too narrow
         return snapshot
@@ -265,7 +274,8 @@ class Site:
                 f"the content model at {commit[:7]} is not valid, so the last good state is served: {worse[0]}",
                 findings=model.findings,
             )
-        snapshot = build_snapshot(self.store, commit, model, cache=self._cache, ref=self.ref, progress=progress)
+        snapshot = build_snapshot(self.store, commit, model, cache=self._cache, progress=progress)
+        snapshot = replace(snapshot, history=read_history(self.store, commit, self._cache, self.ref))
         self._cache.prune(model.parse_fingerprint(collection) for collection in model.collections.values())
         return snapshot
 

@@ -4,6 +4,7 @@ import os
 import random
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 
@@ -15,7 +16,7 @@ from cms.finding import Finding
 from cms.history import History
 from cms.model import read_model
 from cms.refs import BlobId, CommitId
-from cms.snapshot import Snapshot, advance_snapshot, build_snapshot
+from cms.snapshot import Snapshot, advance_history, advance_snapshot, build_snapshot, read_history
 from cms.store import Store
 from tests.repo import Repo
 
@@ -54,7 +55,8 @@ def build(repo: Repo, commit: CommitId, folder: Path) -> tuple[Snapshot, int]:
     assert model is not None
     cache = DerivedCache(folder)
     try:
-        return build_snapshot(store, commit, model, cache=cache, ref=REF), store.read
+        snapshot = build_snapshot(store, commit, model, cache=cache)
+        return replace(snapshot, history=read_history(store, commit, cache, REF)), store.read
     finally:
         cache.close()
 
@@ -88,7 +90,8 @@ def test_what_was_learned_while_serving_is_there_at_the_next_start(repo: Repo, s
     old, _ = build(repo, site, tmp_path / "cache")
     later = CommitId(repo.commit({"posts/new.md": "---\ntitle: New\n---\n"}))
     cache = DerivedCache(tmp_path / "cache")
-    advance_snapshot(old, Store.open(repo.path), later, cache=cache, ref=REF)
+    store = Store.open(repo.path)
+    advance_snapshot(old, store, later, cache=cache, history=advance_history(old, store, later, cache, REF))
     kept = cache.load_history(REF)
     cache.close()
     assert kept is not None

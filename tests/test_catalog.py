@@ -52,7 +52,7 @@ class Views:
         model = read_model(store, commit)
         assert model is not None
         assert model.findings == ()
-        return Catalog(build_snapshot(store, commit, model, cache=self.cache, ref="refs/heads/main"), now)
+        return Catalog(build_snapshot(store, commit, model, cache=self.cache), now)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from cms.model import read_model
 from cms.query import Query, default_sort, find_entries, read_facet, read_sort, run_query
 from cms.refs import CommitId
 from cms.schema import Collection
-from cms.snapshot import build_snapshot
+from cms.snapshot import build_snapshot, read_history
 from cms.store import Store
 from tests.repo import FIRST_COMMIT_AT, Repo
 
@@ -72,7 +73,8 @@ def blog() -> Iterator[Catalog]:
         model = read_model(store, commit)
         assert model is not None
         cache = DerivedCache(Path(folder) / "cache")
-        snapshot = build_snapshot(store, commit, model, cache=cache, ref="refs/heads/main")
+        snapshot = build_snapshot(store, commit, model, cache=cache)
+        snapshot = replace(snapshot, history=read_history(store, commit, cache, "refs/heads/main"))
         assert not snapshot.findings
         yield Catalog(snapshot, FIRST_COMMIT_AT.timestamp() + 3600)
         cache.close()

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from cms.present import Presenter
 from cms.query import Query, count_facets, read_facet, read_sort
 from cms.refs import CommitId
 from cms.schema import Collection
-from cms.snapshot import Snapshot, advance_snapshot, build_snapshot
+from cms.snapshot import Snapshot, advance_history, advance_snapshot, build_snapshot, read_history
 from cms.store import Store
 from tests.repo import FIRST_COMMIT_AT, Repo
 
@@ -107,6 +108,7 @@ def view(site: Catalog, bodies: Bodies) -> dict[Any, Any]:
         "files": dict(site.snapshot.files),
         "timed": dict(site.snapshot.timed),
         "findings": dict(site.snapshot.findings),
+        "refused": dict(site.snapshot.refused),
     }
     for name, shelf in site.shelves.items():
         public = [entry for entries in shelf.slugs.values() for entry in entries]
@@ -158,7 +160,8 @@ class Model:
         assert model is not None
         with tempfile.TemporaryDirectory() as folder:
             cache = DerivedCache(Path(folder))
-            snapshot = build_snapshot(self.store, self.commit, with_branch(model, "main"), cache=cache, ref=REF)
+            snapshot = build_snapshot(self.store, self.commit, with_branch(model, "main"), cache=cache)
+            snapshot = replace(snapshot, history=read_history(self.store, self.commit, cache, REF))
             cache.close()
         return snapshot
 
@@ -168,7 +171,8 @@ class Model:
         if self.store.diff(old.commit.id, self.commit, prefixes=("cms.toml", "schemas")):
             snapshot = self.build()
         elif old.commit.id != self.commit:
-            snapshot = advance_snapshot(old, self.store, self.commit, cache=self.cache, ref=REF)
+            history = advance_history(old, self.store, self.commit, self.cache, REF)
+            snapshot = advance_snapshot(old, self.store, self.commit, cache=self.cache, history=history)
         else:
             snapshot = old
         self.site = self.site.advance(snapshot, self.now)
