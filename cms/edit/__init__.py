@@ -10,9 +10,10 @@ Not here: whether the fields fit a schema (``coerce``), what two people changed 
 """
 
 import difflib
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 from unicodedata import normalize
 
 import msgspec
@@ -24,16 +25,18 @@ from cms.edit.tree import REMOVED, Change, Editor, Path, Removed, Spelled, Splic
 from cms.edit.yamledit import YAMLEditor, write_yaml
 from cms.errors import CMSError, InvalidEntry
 from cms.frontmatter import Document
-from cms.yamltext import JSONObject, field_name
+from cms.yamltext import MAX_SAFE_INTEGER, JSONObject, field_name
 
-__all__ = ["REMOVED", "Removed", "Spelled", "new_entry", "set_fields", "spelled"]
+__all__ = ["REMOVED", "Changes", "Removed", "Spelled", "new_entry", "set_fields", "spelled"]
 
+#: New values by the name of the field, or by the names that lead to it; :data:`REMOVED` takes it away.
+Changes: TypeAlias = Mapping[str, Any] | Mapping[tuple[str, ...], Any] | Mapping[str | tuple[str, ...], Any]
 STEPS_LIMIT = 40
 LIST_LIMIT = 400
 _EDITORS: Mapping[str, Callable[[str], Editor]] = {"yaml": YAMLEditor, "toml": TOMLEditor, "json": JSONEditor}
 
 
-def set_fields(source: bytes, changes: Mapping[str | tuple[str, ...], Any], *, body: str | None = None) -> bytes:
+def set_fields(source: bytes, changes: Changes, *, body: str | None = None) -> bytes:
     """Return *source* with other values in some of its fields.
 
     Args:
@@ -51,6 +54,8 @@ def set_fields(source: bytes, changes: Mapping[str | tuple[str, ...], Any], *, b
     start = len(text) - len(text.lstrip("\ufeff"))
     mark, text = text[:start], text[start:]
     wanted = {_path(name): value for name, value in changes.items()}
+    for path, value in wanted.items():
+        _require_exact(value, path)
     if document.format == "none":
         fields = _assembled(wanted)
         if fields:
@@ -69,6 +74,8 @@ def new_entry(fields: Mapping[str, Any], body: str) -> bytes:
     Raises:
         InvalidEntry: the fields or the body cannot be written so that they are read again.
     """
+    for name, value in fields.items():
+        _require_exact(value, (name,))
     document, text = _with_front_matter("", fields) if fields else (frontmatter.read(b""), "")
     return _encode(_with_body(document, text, body))
 
@@ -256,12 +263,29 @@ def _make(document: Document, text: str, change: Change) -> tuple[Document, str]
 def _unwritable(path: Path, reason: str) -> InvalidEntry:
     name = field_name(path)
     return InvalidEntry(
-        f"'{name}' cannot be changed to this value without changing what else is in the file"
-        + (f": {reason}" if reason else ""),
+        f"'{name}' cannot hold this: {reason}"
+        if reason
+        else f"'{name}' cannot be changed without changing more than it",
         field=name,
         rule="cannot-write",
-        hint="change the field by hand, in the file",
+        hint="use another value" if reason else "change it by hand, in the file",
     )
+
+
+def _require_exact(value: Any, path: Path) -> None:
+    """Refuse numbers that readers of JSON would not keep."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for step, item in items:
+        _require_exact(item, (*path, step))
+    if isinstance(value, int | float) and (
+        not math.isfinite(value) or (isinstance(value, int) and abs(value) > MAX_SAFE_INTEGER)
+    ):
+        raise InvalidEntry(
+            f"'{field_name(path)}' cannot hold this: {value} is no number that every reader keeps exactly",
+            field=field_name(path),
+            rule="not-finite",
+            hint="give it as text",
+        )
 
 
 def _normalised(value: Any) -> Any:

@@ -74,7 +74,7 @@ class TOMLEditor:
             return
         for taken in self._remove(change.path):  # a table becomes something else
             for put in self._insert(Change("insert", change.path, change.value)):
-                if all(splice.start not in range(old.start, old.end) for splice in put for old in taken):
+                if all(splice.start not in range(old.start + 1, old.end) for splice in put for old in taken):
                     yield [*taken, *put]
 
     def _writings(self, value: Any, node: Node) -> Iterator[str]:

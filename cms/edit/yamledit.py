@@ -218,7 +218,10 @@ class YAMLEditor:
         is_last = index == len(holder.parts) - 1
         end = next_line(self._block, self._end_of(part.node) if part.node.end > part.mark else part.mark)
         if leads_its_line(self._block, part.start):
-            yield [Splice(line_start(self._block, part.start), end, "")]
+            start = line_start(self._block, part.start)
+            yield [Splice(start, end, "")]
+            # A block scalar above may take the blank lines below for its own.
+            yield [Splice(start, len(self._block) - len(self._block[end:].lstrip("\n")), "")]
         elif not is_last:
             yield [Splice(part.start, holder.parts[index + 1].start, "")]
 
