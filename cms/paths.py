@@ -82,6 +82,29 @@ class PathPattern:
         return PathMatch(slug, locale, day)
 
 
+def fill_pattern(pattern: PathPattern, slug: str, *, locale: str, is_default: bool, day: date | None) -> str | None:
+    """The path at which a new entry goes; None when the pattern asks for something that nobody said, such as a folder or a day.
+
+    Args:
+        is_default: *locale* is the site's default, which a file need not name.
+    """
+    folders, _, name = slug.rpartition("/")
+    text = pattern.text
+    if "**/" in text:
+        text = text.replace("**/", f"{folders}/" if folders else "", 1)
+    elif folders:
+        return None
+    values = {"slug": name, "locale": locale}
+    if day is not None:
+        values |= {"date": day.isoformat(), "year": f"{day:%Y}", "month": f"{day:%m}", "day": f"{day:%d}"}
+    if "{locale}" not in text and not is_default:
+        values["slug"] = f"{name}.{locale}"
+    if any(token[1] is not None and token[1] not in values for token in TOKEN.finditer(text)):
+        return None
+    path = TOKEN.sub(lambda token: token[0] if token[1] is None else values[token[1]], text)
+    return path if "*" not in text and pattern.match(path) is not None else None
+
+
 def compile_patterns(texts: Sequence[str], locales: Collection[str]) -> tuple[PathPattern, ...]:
     """Compile the patterns of one ``x-path``, in which those that begin with ``!`` leave out what the others find.
 

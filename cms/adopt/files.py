@@ -65,7 +65,7 @@ def write_settings(site: Mapping[str, str | Sequence[str]], *, comments: Mapping
     """The text of ``cms.toml``; a key in *comments* gets a comment behind its value."""
     lines = ["[site]"]
     for key, value in site.items():
-        text = _toml(value) if isinstance(value, str) else f"[{', '.join(map(_toml, value))}]"
+        text = quote_toml(value) if isinstance(value, str) else f"[{', '.join(map(quote_toml, value))}]"
         remark = comments.get(key)
         lines.append(f"{key} = {text}" + (f"  # {_one_line(remark)}" if remark else ""))
     return "\n".join([*lines, "", "[server]", 'cache = "search_index"  # derived data, may be deleted at any time', ""])
@@ -88,7 +88,8 @@ def _shorten(value: Any) -> Any:
     return [_shorten(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
-def _toml(text: str) -> str:
+def quote_toml(text: str) -> str:
+    """*text* as a TOML string."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 

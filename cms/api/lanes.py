@@ -44,9 +44,9 @@ class Lane:
 
 
 class Lanes:
-    """The lanes of one server process: full text, queries over many entries, sorting words for completions, and files.
+    """The lanes of one server process: full text, queries over many entries, sorting words for completions, files, acts and passwords.
 
-    The last two are done once for many who wait for it, so they take one thread and many may wait.
+    Sorting and files are done once for many who wait for it, so they take one thread and many may wait.
 
     Attributes:
         last_file: the large file that was read last, with its blob id: many who ask for it at once share its bytes.
@@ -57,4 +57,6 @@ class Lanes:
         self.queries = Lane()
         self.sorting = Lane(threads=1, waiting_most=500)
         self.files = Lane(threads=1, waiting_most=500)
+        self.writes = Lane(waiting_most=200)
+        self.secrets = Lane(waiting_most=200)
         self.last_file: tuple[str, bytes] = ("", b"")

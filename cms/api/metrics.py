@@ -14,6 +14,11 @@ from cms.site import Site
 
 KIND = "text/plain; version=0.0.4; charset=utf-8"
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+KINDS = frozenset(
+    {"site", "collections", "entries", "search", "suggest", "openapi.json", "assets"}
+    | {"drafts", "history", "session", "me", "tokens"}
+)
+OUTSIDE = ("healthz", "readyz", "metrics", "git", "setup")
 
 
 class Metrics:
@@ -93,7 +98,7 @@ def route_of(path: str) -> str:
     parts = path.split("/", 5)
     if len(parts) > 3 and parts[1] == "api":
         kind = parts[3] or "site"
-        known = kind in ("site", "collections", "entries", "search", "suggest", "openapi.json", "assets")
+        known = kind in KINDS
         detail = "/{slug}" if kind == "entries" and len(parts) > 5 else ""
         return f"{kind}{detail}" if known else "other"
-    return parts[1] if parts[1] in ("healthz", "readyz", "metrics") else "other"
+    return parts[1] if parts[1] in OUTSIDE else "other"

@@ -85,6 +85,13 @@ def respond_to_error(request: Request, error: CMSError) -> Response:
         facts = {**facts, "errors": [item]}
     headers = {}
     detail = str(error)
+    findings = error.facts.get("findings")
+    if findings and status in (409, 422):
+        facts = {**facts, "errors": [msgspec.to_builtins(finding) for finding in findings]}
+    if status == 401:
+        headers["WWW-Authenticate"] = 'Bearer realm="branchpress"'
+    if status == 429:
+        headers["Retry-After"] = str(error.facts.get("retry_after_seconds", RETRY_SECONDS))
     if status == 503:
         detail = _without_places(request, detail)
         headers["Retry-After"] = str(error.facts.get("retry_after_seconds", RETRY_SECONDS))

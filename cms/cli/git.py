@@ -2,12 +2,14 @@
 
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from cms.cli.exits import UNREADABLE, Refused
 
 STATUS_SECONDS = 2.0
+SIGNING_HINT = "see git config user.signingkey and gpg.format; to act without a signature, unset user.signingkey"
 
 
 def run_git(folder: Path, *arguments: str, options: Sequence[str] = ()) -> str:
@@ -35,6 +37,47 @@ def has_identity(folder: Path) -> bool:
         return bool(run_git(folder, "config", "user.name")) and bool(run_git(folder, "config", "user.email"))
     except Refused:
         return False
+
+
+def read_config(folder: Path, name: str) -> str:
+    """What Git's configuration says of *name* in *folder*; empty when nothing."""
+    try:
+        return run_git(folder, "config", name)
+    except Refused:
+        return ""
+
+
+def sign_with_git(folder: Path, payload: bytes) -> str:
+    """Sign the bytes of a commit with the key that Git is told to use (``user.signingkey``), by the program it would use.
+
+    Raises:
+        Refused: the key cannot be used.
+    """
+    key = read_config(folder, "user.signingkey")
+    if read_config(folder, "gpg.format") == "ssh":
+        program = read_config(folder, "gpg.ssh.program") or "ssh-keygen"
+        with tempfile.TemporaryDirectory() as private:
+            if key.startswith(("ssh-", "ecdsa-", "sk-", "key::")):
+                (Path(private) / "key").write_text(key.removeprefix("key::") + "\n")
+                key = str(Path(private) / "key")
+            file = Path(private) / "payload"
+            file.write_bytes(payload)
+            command = [program, "-Y", "sign", "-n", "git", "-f", str(Path(key).expanduser()), str(file)]
+            _run_signer(command, b"")
+            return file.with_suffix(".sig").read_text()
+    program = read_config(folder, "gpg.program") or "gpg"
+    return _run_signer([program, "--batch", "-bsau", key], payload).decode("ascii", "replace")
+
+
+def _run_signer(command: Sequence[str], payload: bytes) -> bytes:
+    try:
+        done = subprocess.run(command, input=payload, capture_output=True, check=False)
+    except OSError as error:
+        raise Refused(f"the commit cannot be signed: {command[0]}: {error.strerror}", hint=SIGNING_HINT) from error
+    if done.returncode != 0:
+        reason = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        raise Refused(f"the commit cannot be signed: {reason}", hint=SIGNING_HINT)
+    return done.stdout
 
 
 def count_uncommitted(work_tree: Path) -> int:

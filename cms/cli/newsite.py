@@ -1,11 +1,14 @@
 """The files of a new site, as ``cms init`` writes them: texts to begin with, in Norwegian or English."""
 
+import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cms.adopt.files import write_settings
+from cms.adopt.files import quote_toml, write_settings
 from cms.adopt.languages import is_norwegian
 
+LETTERS = str.maketrans({"æ": "ae", "ø": "o", "å": "a", "đ": "d", "ð": "d", "þ": "th", "ł": "l"})
 POSTS = """\
 # What a post looks like: a JSON Schema (2020-12) of its front matter, with x- keywords for what that does not know.
 $schema: https://json-schema.org/draft/2020-12/schema
@@ -155,12 +158,53 @@ cms serve    # what is committed, at http://127.0.0.1:8000/api/v1/
 """
 
 
-def write_site(*, locale: str, title: str) -> Mapping[str, str]:
+POLICY = """
+# Who there is, and what the rules are: docs/workflow.md.
+[people.{id}]
+name = {name}
+emails = [{email}]
+
+[[roles]]
+role = "maintainer"
+who = ["{id}"]
+
+[[roles]]
+role = "publisher"
+who = ["{id}"]
+
+[[roles]]
+role = "reviewer"
+who = ["{id}"]
+
+[[roles]]
+role = "writer"
+who = ["{id}"]
+
+# As long as there is nobody else: no approvals. With others, 1 or more, and authors do not approve their own text.
+[[rules]]
+approvals = 0
+"""
+
+
+def write_policy(name: str, email: str) -> str:
+    """The tables of ``cms.toml`` for a site of one person, who holds every role."""
+    return POLICY.format(id=person_id(name), name=quote_toml(name), email=quote_toml(email))
+
+
+def person_id(name: str) -> str:
+    """What ``cms.toml`` calls somebody of that *name*: the first name, in letters that every keyboard has."""
+    folded = unicodedata.normalize("NFKD", name.casefold().translate(LETTERS))
+    words = re.findall(r"[a-z0-9]+", "".join(letter for letter in folded if not unicodedata.combining(letter)))
+    return words[0][:64] if words else "maintainer"
+
+
+def write_site(*, locale: str, title: str, maintainer: tuple[str, str] | None = None) -> Mapping[str, str]:
     """The files of a new site: path to text.
 
     Args:
         locale: BCP 47 tag; the examples are Norwegian for Norwegian ones, else English.
         title: of the site; empty for one in the language of the examples.
+        maintainer: name and e-mail address of who begins it; None: nobody may change it but by committing in its folder.
     """
     words = NORWEGIAN if is_norwegian(locale) else ENGLISH
     title = title or words.title
@@ -180,7 +224,7 @@ def write_site(*, locale: str, title: str) -> Mapping[str, str]:
         },
     )
     return {
-        "cms.toml": settings,
+        "cms.toml": settings + (write_policy(*maintainer) if maintainer is not None else ""),
         "schemas/posts.yaml": POSTS,
         "schemas/pages.yaml": PAGES,
         f"content/posts/{words.post_slug}.md": words.post,

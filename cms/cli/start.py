@@ -1,5 +1,7 @@
 """``cms init`` and ``cms index``: what gets a site going."""
 
+import re
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +27,12 @@ def init(
         str, typer.Option(metavar="LOCALE", help="Language of the content: nb, nn, en, en-GB ...")
     ] = "en",
     title: Annotated[str, typer.Option(metavar="TITLE", help="Title of the site.", show_default=False)] = "",
+    maintainer: Annotated[
+        str,
+        typer.Option(
+            metavar="'NAME <EMAIL>'", help="Who begins it, and may change it over HTTP and Git.", show_default=False
+        ),
+    ] = "",
 ) -> None:
     """Make a new site that serves at once: a Git repository with two collections and an example entry in each."""
     if not LOCALE.fullmatch(locale):
@@ -35,7 +43,7 @@ def init(
             f"{folder} is not empty, and nothing in it is touched",
             hint="give another folder; to use a repository that you have: cms adopt",
         )
-    files = write_site(locale=locale, title=title)
+    files = write_site(locale=locale, title=title, maintainer=read_maintainer(maintainer))
     for path, text in files.items():
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -49,6 +57,20 @@ def init(
     if identity:
         console.print("Git does not know your name yet: git config --global user.name, and user.email.")
     console.print(f"Next:\n  cms serve {_quoted(folder)}\n  cms check {_quoted(folder)}")
+
+
+def read_maintainer(text: str) -> tuple[str, str] | None:
+    """Name and address of ``Kari Nordmann <kari@example.org>``; None for nothing.
+
+    Raises:
+        Refused: it is not written like that.
+    """
+    if not text:
+        return None
+    name, address = parseaddr(text)
+    if not name or not re.fullmatch(r"[^@\s]+@[^@\s]+", address):
+        raise Refused(f"--maintainer {text!r} is no name with an address", hint="write 'Kari Nordmann <kari@example.org>'")
+    return name, address
 
 
 def _quoted(folder: Path) -> str:
