@@ -10,8 +10,10 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from cms.edit import REMOVED, Spelled, new_entry, set_fields, spelled
+from cms.edit.references import rewrite_references
 from cms.errors import InvalidEntry, InvalidFrontMatter
 from cms.frontmatter import read
+from cms.schema import read_schema
 from tests.frontmatters import (
     NAMES,
     TEXTS,
@@ -230,6 +232,14 @@ def test_lines_that_are_not_touched_keep_their_own_ends() -> None:
     assert set_fields(source, {"b": 5, "d": 6}) == b"---\r\na: 1\nb: 5\r\nc: 3\r\nd: 6\r\n---\r\nText\n"
 
 
+def test_lines_of_a_body_that_stay_keep_their_own_ends() -> None:
+    source = b"---\r\na: 1\r\n---\r\none\r\ntwo\nthree\r\n"
+    assert (
+        set_fields(source, {}, body="one\ntwo\nmore\nthree\n") == b"---\r\na: 1\r\n---\r\none\r\ntwo\nmore\r\nthree\r\n"
+    )
+    assert set_fields(source, {}, body=read(source).body.replace("\r", "")) == source
+
+
 def test_a_body_gets_the_line_break_that_its_fence_lacked() -> None:
     assert set_fields(b"---\na: 1\n---", {}, body="Text") == b"---\na: 1\n---\nText"
     assert set_fields(b'{"a": 1}', {"a": 2}, body="Text") == b'{"a": 2}\nText'
@@ -420,3 +430,76 @@ def test_any_name_of_a_field_is_written(text: str) -> None:
     after = read(set_fields(b"---\na: 1\n---\n", changes)).values
     assert exact(after[normalize("NFC", text)]) == exact(1)
     assert after["o"] == {normalize("NFC", text): {normalize("NFC", text): text}}
+
+
+# References
+
+SCHEMA = """
+type: object
+x-path: posts/{slug}.md
+properties:
+  author: {type: string, x-reference: people}
+  related: {type: array, items: {type: string}, x-reference: [posts, people]}
+  code: {type: string, x-reference: people}
+  credits: {type: array, items: {type: object, properties: {who: {type: string, x-reference: people}, as: {type: string}}}}
+"""
+POSTS = read_schema("posts", SCHEMA, path="schemas/posts.yaml", locales=("en",))
+
+
+def renamed(source: str, **options: Any) -> str:
+    """*source* after people/kari became kari-n and posts/old became new."""
+    renames = {("people", "kari"): "kari-n", ("posts", "old"): "new", ("people", "0123"): "4"}
+    return rewrite_references(source.encode(), renames, POSTS, **options).decode()
+
+
+def test_references_follow_a_rename_wherever_they_stand() -> None:
+    source = """---
+author: kari  # who
+related: [old, people/kari, posts/old, kari, other]
+code: 0123
+credits:
+- who: "kari"
+  as: kari
+title: kari
+---
+kari
+"""
+    expected = (
+        source.replace("author: kari", "author: kari-n")
+        .replace('"kari"', '"kari-n"')
+        .replace("code: 0123", 'code: "4"')
+    )
+    expected = expected.replace("[old, people/kari, posts/old, kari,", "[new, people/kari-n, posts/new, kari-n,")
+    assert renamed(source) == expected
+
+
+def test_a_reference_to_something_else_of_that_name_stays() -> None:
+    there = {("posts", "kari"), ("posts", "new")}
+    assert renamed("---\nrelated: [kari]\n---\n", exists=lambda *key: key in there) == "---\nrelated: [kari]\n---\n"
+
+
+def test_a_new_name_that_means_another_entry_gets_its_collection() -> None:
+    there = {("posts", "kari-n")}
+    assert (
+        renamed("---\nrelated: [kari]\n---\n", exists=lambda *key: key in there)
+        == "---\nrelated: [people/kari-n]\n---\n"
+    )
+
+
+def test_links_in_a_body_follow_when_they_lead_to_the_very_file() -> None:
+    moves = {"posts/old.md": "posts/new.md", "people/kari n.md": "people/kari-n.md"}
+    body = """[a](old.md) [b](./old.md#part) [c](../people/kari%20n.md "Kari") ![d](<../posts/old.md>) [e](older.md) [f](/posts/old.md)
+`[g](old.md)` [h](https://x/old.md) old.md [i]\r
+```
+[j](old.md)
+```
+[i]: old.md
+"""
+    expected = body.replace("[a](old", "[a](new").replace("(./old", "(./new").replace("kari%20n.md", "kari-n.md")
+    expected = expected.replace("<../posts/old", "<new").replace("[i]: old", "[i]: new")
+    assert renamed(f"---\na: 1\n---\n{body}", path="posts/here.md", moves=moves) == f"---\na: 1\n---\n{expected}"
+
+
+def test_nothing_changes_where_nothing_was_renamed() -> None:
+    assert renamed(POST) == POST
+    assert renamed(POST, path="a.md", moves={"b.md": "c.md"}) == POST

@@ -11,6 +11,7 @@ Not here: whether the fields fit a schema (``coerce``), what two people changed 
 
 import difflib
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
@@ -31,6 +32,8 @@ __all__ = ["REMOVED", "Changes", "Removed", "Spelled", "new_entry", "set_fields"
 
 #: New values by the name of the field, or by the names that lead to it; :data:`REMOVED` takes it away.
 Changes: TypeAlias = Mapping[str, Any] | Mapping[tuple[str, ...], Any] | Mapping[str | tuple[str, ...], Any]
+_LINE_END = re.compile(r"\r\n?|\n")
+_LINE = re.compile(r"([^\r\n]*)(\r\n?|\n)")
 STEPS_LIMIT = 40
 LIST_LIMIT = 400
 _EDITORS: Mapping[str, Callable[[str], Editor]] = {"yaml": YAMLEditor, "toml": TOMLEditor, "json": JSONEditor}
@@ -43,7 +46,8 @@ def set_fields(source: bytes, changes: Changes, *, body: str | None = None) -> b
         source: a whole content file.
         changes: the new values by field: its name as one text (a dot in it is part of the name), or the names that lead to
             it through objects. :data:`REMOVED` takes the field away. A :class:`Spelled` value is written as it says.
-        body: the new text below the front matter, with any line ends: it gets those of the file.
+        body: the new text below the front matter, with any line ends: lines that were there keep theirs, others get those
+            of the file.
 
     Raises:
         InvalidFrontMatter: the file cannot be read as it is.
@@ -391,7 +395,7 @@ def _with_front_matter(text: str, fields: Mapping[str, Any]) -> tuple[Document, 
 def _with_body(document: Document, text: str, body: str) -> str:
     """*text* with another body, in the line ends that the file has."""
     newline = _newline(text) if text else "\n"
-    lines = body.replace("\r\n", "\n").replace("\r", "\n").replace("\n", newline)
+    lines = _with_ends_of(document.body, body, newline)
     head = text[: fences.cut(text).body] if document.format != "none" else ""
     if head and lines and not head.endswith(("\n", "\r")):
         head += newline
@@ -413,6 +417,18 @@ def _with_body(document: Document, text: str, body: str) -> str:
         rule="cannot-write",
         hint="change the beginning of the text",
     )
+
+
+def _with_ends_of(old: str, new: str, newline: str) -> str:
+    """*new* with *newline* at the end of each line, or with what the same line of *old* ends with."""
+    new = new.replace("\r\n", "\n").replace("\r", "\n")
+    if len({newline, *_LINE_END.findall(old)}) == 1:
+        return new.replace("\n", newline)
+    ends: dict[str, list[str]] = {}
+    for line in _LINE.finditer(old):
+        ends.setdefault(line[1], []).append(line[2])
+    *lines, last = new.split("\n")
+    return "".join(line + (ends[line].pop(0) if ends.get(line) else newline) for line in lines) + last
 
 
 def _encode(text: str) -> bytes:

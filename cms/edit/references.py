@@ -56,8 +56,10 @@ def rewrite_references(
             new = rename.value(item, old, (name,))
             if new != old:
                 changes[name] = new
-    body = _relinked(document.body, path, moves) if moves else document.body
-    return set_fields(source, changes, body=None if body == document.body else body)
+    result = set_fields(source, changes)
+    if moves and (body := _relinked(document.body, path, moves)) != document.body:
+        result = result.removesuffix(document.body.encode()) + body.encode()
+    return result
 
 
 class _Renaming:
