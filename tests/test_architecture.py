@@ -33,7 +33,7 @@ ORDER = (
         "cache",
         "guide",
     ),
-    *("serverkey", "pushlog", "merge"),
+    *("serverkey", "pushlog", "linemerge", "merge"),
     *("model", "snapshot", "fieldpath", "bodies", "catalog", "filters", "query", "present", "params"),
     *(
         "search",
@@ -57,7 +57,7 @@ ORDER = (
     *("api", "githttp", "app", "cli"),
 )
 FENCES = {
-    "pygit2": {"store", "writer"},
+    "pygit2": {"store", "writer", "linemerge"},
     "whoosh": {"search/whoosh"},
     "tantivy": {"search/tantivy"},
     "Stemmer": {"search/analysis"},
