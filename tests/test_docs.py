@@ -207,8 +207,10 @@ def test_every_environment_variable_is_documented() -> None:
 
 def test_every_command_is_documented() -> None:
     text = everything()
-    for command in commands.registered_commands:
-        assert f"`cms {command.name}" in text, command.name
+    groups = [("", commands), *((f"{group.name} ", group.typer_instance) for group in commands.registered_groups)]
+    for prefix, group in groups:
+        for command in group.registered_commands if group is not None else ():
+            assert f"`cms {prefix}{command.name}" in text, command.name
 
 
 def kinds(base: type[CMSError] = CMSError) -> Iterator[type[CMSError]]:

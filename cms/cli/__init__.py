@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from cms import __version__
+from cms.cli import accounts
 from cms.cli.adoption import adopt
 from cms.cli.check import check
 from cms.cli.content import list_entries, search, show
@@ -93,9 +94,16 @@ def command_log_level() -> str:
     return "warning" if level == "info" else level
 
 
-def register(name: str, command: Callable[..., None], *examples: str) -> None:
+def register(name: str, command: Callable[..., None], *examples: str, group: typer.Typer = app) -> None:
     """Add a command."""
-    app.command(name, epilog=explain(*examples))(command)
+    group.command(name, epilog=explain(*examples))(command)
+
+
+def register_group(name: str, sentence: str) -> typer.Typer:
+    """Add a word that commands stand behind, such as ``user`` in ``cms user add``."""
+    group = typer.Typer(no_args_is_help=True, help=sentence, rich_markup_mode="rich")
+    app.add_typer(group, name=name)
+    return group
 
 
 register(
@@ -122,6 +130,23 @@ register(
 register(
     "search", search, "cms search innovasjon", "cms search '\"ny teknologi\" OR roboter' --collection posts --json"
 )
+user = register_group("user", "Accounts: who may sign in. On the server's own machine.")
+register("add", accounts.add_user, "cms user add kari", "cms user add importer --no-password", group=user)
+register("passwd", accounts.change_password, "cms user passwd kari", "cms user passwd kari --generate", group=user)
+register("disable", accounts.disable_user, "cms user disable kari", group=user)
+register("enable", accounts.enable_user, "cms user enable kari", group=user)
+register("erase", accounts.erase_user, "cms user erase kari", "cms user erase kari --yes", group=user)
+register("list", accounts.list_users, "cms user list", "cms user list --json", group=user)
+token = register_group("token", "Tokens: what programs and Git sign in with. On the server's own machine.")
+register(
+    "create",
+    accounts.create_token,
+    "cms token create kari laptop",
+    "cms token create importer import --scope draft.create --scope draft.write --days 30",
+    group=token,
+)
+register("list", accounts.list_tokens, "cms token list", "cms token list kari --json", group=token)
+register("revoke", accounts.revoke_token, "cms token revoke 5tikdkn1pfo1", group=token)
 
 
 def main() -> None:
