@@ -16,6 +16,7 @@ HEAD = "HEAD"
 BRANCHES = "refs/heads/"
 TAGS = "refs/tags/"
 DRAFTS = "refs/heads/drafts/"
+PUSH_LOG = "refs/cms/log"
 
 _COMMIT_ID = re.compile(r"[0-9a-f]{40}")
 # What git-check-ref-format(1) forbids anywhere in a name.
