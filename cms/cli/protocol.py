@@ -1,7 +1,8 @@
 """uvicorn's HTTP protocol with the two limits that it lacks: how large a request may be, and how long it may take to arrive.
 
 Without them one connection that sends a header without end takes all memory, and a few hundred that send theirs a byte a minute take every
-connection. The API takes no bodies, so both limits are for the whole of a request.
+connection. Both limits are for the whole of a request, but for what Git sends: of that only the header is limited here, and the body where
+it is used (``githttp``).
 """
 
 from asyncio import TimerHandle
@@ -11,6 +12,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 REQUEST_BYTES_MOST = 64 * 1024
 REQUEST_SECONDS_MOST = 20.0
+RELAYED = b"/git/"
 TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
     b"content-type: text/plain; charset=utf-8\r\ncontent-length: 25\r\nconnection: close\r\n\r\n"
@@ -29,6 +31,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._received = 0  # bytes of a request that is not whole yet
         self._is_whole = False
         self._has_begun = False
+        self._is_relayed = False  # and its header is whole
         self._deadline: TimerHandle | None = self.loop.call_later(self.seconds_most, self._give_up)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -38,8 +41,13 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """A request begins."""
-        self._has_begun = True
+        self._has_begun, self._is_relayed = True, False
         super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """The header of a request is whole."""
+        self._is_relayed = self.url.startswith(RELAYED)
+        super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         """A request is whole."""
@@ -52,10 +60,10 @@ class BoundedProtocol(HttpToolsProtocol):
             return self._refuse()
         self._is_whole = False
         super().data_received(data)
-        if self._is_whole:
+        if self._is_whole or self._is_relayed:
             self._received = 0
             self._stop_clock()
-        if self._has_begun:
+        if self._has_begun and not self._is_relayed:
             self._received += 0 if self._is_whole else len(data)
             if self._deadline is None:
                 self._deadline = self.loop.call_later(self.seconds_most, self._give_up)
