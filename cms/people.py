@@ -15,9 +15,9 @@ from cms.finding import Finding, printable
 from cms.globs import compile_glob
 from cms.matrix import BOT_SCOPES
 from cms.policy import Area, Grant, Person, Policy, Review, Role, Rule, comparable, is_protected
-from cms.pubkeys import is_gpg, read_gpg_key, read_ssh_key
+from cms.pubkeys import read_public_key
 from cms.settings import SCHEMAS_FOLDER, SETTINGS_FILE, nearest
-from cms.tomltext import find_line, parse_toml
+from cms.tomltext import Places, parse_toml
 
 __all__ = ["Area", "Grant", "Person", "Policy", "Review", "Role", "Rule", "check_policy", "is_protected", "read_policy"]
 
@@ -66,8 +66,8 @@ class _Reader:
 
     def __init__(self, text: str, collections: Collection[str] | None) -> None:
         self.findings: list[Finding] = []
-        self._text = text
         self._tables = parse_toml(text, path=SETTINGS_FILE)
+        self._places = Places(text)
         self._collections = collections
         self._people: dict[str, Person] = {}
         self._groups: dict[str, frozenset[str]] = {}
@@ -89,7 +89,7 @@ class _Reader:
         )
 
     def _wrong(self, message: str, *keys: str | int, value: str = "") -> None:
-        line = find_line(self._text, keys, value) or 0
+        line = self._places.find(*keys, value=value) or 0
         key = ".".join(str(part + 1) if isinstance(part, int) else part for part in keys)
         # The message may quote what somebody wrote, and is shown on terminals.
         found = Finding(
@@ -153,21 +153,21 @@ class _Reader:
             self._check_owner(person)
 
     def _unique(
-        self, value: Any, taken: dict[str, str], read: Callable[[str], str], id: str, key: str
+        self, value: Any, taken: dict[str, str], read: Callable[[str], tuple[str, str]], id: str, key: str
     ) -> tuple[str, ...]:
-        """What *read* makes of each text, which nobody else may have."""
+        """What *read* makes of each text: how it is kept, and how it is compared, since nobody else may have it."""
         found = []
         for text in self._texts(value, "people", id, key):
+            first_line = text.strip().partition("\n")[0]
             try:
-                item = read(text)
+                item, compared = read(text)
             except ValueError as error:
-                self._wrong(f"{id!r}: {error}", "people", id, key, value=text.partition("\n")[0])
+                self._wrong(f"{id!r}: {error}", "people", id, key, value=first_line)
                 continue
-            holder = taken.setdefault(comparable(item) if key == "emails" else item, id)
-            if holder != id or item in found:
-                again = "twice" if holder == id else f"by {holder!r} too"
-                what = f"the e-mail address {item}" if key == "emails" else f"the key that begins with {item[:40]!r}"
-                self._wrong(f"{what} of {id!r} is listed {again}", "people", id, key, value=text.partition("\n")[0])
+            if compared in taken:
+                again = "listed twice" if taken[compared] == id else f"also listed for {taken[compared]!r}"
+                self._wrong(f"{first_line[:60]!r} of {id!r} is {again}", "people", id, key, value=first_line)
+            taken.setdefault(compared, id)
             found.append(item)
         return tuple(found)
 
@@ -275,7 +275,7 @@ class _Reader:
             )
             self._wrong(f"{id!r} {wrong}", *keys, "who", value=id)
         area = self._area(table, *keys)
-        line = find_line(self._text, keys) or 0
+        line = self._places.find(*keys) or 0
         return Grant(role=role or Role.BOT, who=who, area=area, scopes=frozenset(scopes), line=line)
 
     def _review(self, number: int, value: Any) -> Review:
@@ -292,7 +292,7 @@ class _Reader:
         if table.get("by") == []:
             self._wrong("by is empty, so nobody could approve; leave it out to mean every reviewer", *keys, "by")
         by = self._who(table["by"], *keys, "by") if "by" in table else None
-        line = find_line(self._text, keys) or 0
+        line = self._places.find(*keys) or 0
         rule = Rule(approvals=approvals, by=by, authors_may_approve=own is True, text=_rule_text(table, line))
         return Review(area=self._area(table, *keys), rule=rule, line=line)
 
@@ -315,14 +315,15 @@ def _where(keys: Sequence[str | int]) -> str:
     return f"[{keys[0]}]" + (f" {keys[1]}" if len(keys) > 1 else "")
 
 
-def _read_email(text: str) -> str:
+def _read_email(text: str) -> tuple[str, str]:
     if not _EMAIL.fullmatch(text) or not text.isprintable():
         raise ValueError(f"{text[:80]!r} is not an e-mail address")
-    return text
+    return text, comparable(text)
 
 
-def _read_key(text: str) -> str:
-    return read_gpg_key(text) if is_gpg(text) else read_ssh_key(text)
+def _read_key(text: str) -> tuple[str, str]:
+    key = read_public_key(text)
+    return key.text, key.id
 
 
 def check_policy(policy: Policy, collections: Iterable[str]) -> list[Finding]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from cms.globs import Glob, compile_glob
+from cms.pubkeys import is_armoured, key_id
 from cms.settings import SCHEMAS_FOLDER, SETTINGS_FILE
 
 DEFAULT_RULE_TEXT = "the rule that holds where cms.toml has none: one approval, not by an author"
@@ -131,7 +132,8 @@ class Policy:
         object.__setattr__(self, "_areas", {key: tuple(value) for key, value in areas.items()})
         emails = {comparable(email): item.id for item in self.people.values() for email in item.emails}
         object.__setattr__(self, "_by_email", emails)
-        object.__setattr__(self, "_by_key", {key: item.id for item in self.people.values() for key in item.keys})
+        keys = {id: item.id for item in self.people.values() for key in item.keys if (id := key_id(key))}
+        object.__setattr__(self, "_by_key", keys)
 
     def holds(self, person: str, role: Role, *, path: str = "", collection: str | None = None) -> bool:
         """Whether *person* has *role* for the file at *path*, which belongs to *collection*; without a path: anywhere at all."""
@@ -159,13 +161,13 @@ class Policy:
         return self._by_email.get(comparable(email))
 
     def find_by_key(self, key: str) -> str | None:
-        """Whose SSH public key it is; *key* without a comment."""
+        """Whose key it is: an SSH public key without a comment, or the fingerprint of a GPG key in upper-case hexadecimal digits."""
         return self._by_key.get(key)
 
     @property
     def gpg_keys(self) -> Mapping[str, str]:
         """Every armoured GPG public key, with whose it is."""
-        return {key: person for key, person in self._by_key.items() if key.startswith("-----")}
+        return {key: item.id for item in self.people.values() for key in item.keys if is_armoured(key)}
 
     def hands(self, person: str) -> frozenset[str]:
         """All ids behind which the same human stands: a person and the bots they answer for."""

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from cms.errors import InvalidSettings
-from cms.tomltext import find_line, parse_toml
+from cms.tomltext import Places, parse_toml
 
 SETTINGS_FILE = "cms.toml"
 SCHEMAS_FOLDER = "schemas"
@@ -111,7 +111,7 @@ def read_settings(text: str, *, path: str = SETTINGS_FILE) -> Settings:
         return _settings(tables, path)
     except InvalidSettings as error:
         place: tuple[str, ...] = error.facts["key"]
-        raise InvalidSettings(str(error), path=path, key=place[-1], line=find_line(text, place)) from error
+        raise InvalidSettings(str(error), path=path, key=place[-1], line=Places(text).find(*place)) from error
 
 
 def _settings(tables: Mapping[str, Any], path: str) -> Settings:

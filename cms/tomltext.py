@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from cms.errors import InvalidSettings
 
 LARGEST_BYTES = 1_048_576
+MOST_PARTS = 32
 _PART = r"""(?:[A-Za-z0-9_-]+|"(?:[^"\\\n]|\\.)*"|'[^'\n]*')"""
 _KEY = rf"{_PART}(?:[ \t]*\.[ \t]*{_PART})*"
 _SPACE = re.compile(r"(?:\s|#[^\n]*)*")
@@ -24,14 +25,17 @@ _TOKEN = re.compile(
     r"""|[^\[\]{}\n#'"]+""",
     re.DOTALL,
 )
+_LONG_KEY = re.compile(rf"(?<![A-Za-z0-9_.-])(?:{_PART}[ \t]*\.[ \t]*){{{MOST_PARTS},}}")
+_INDEXED = 6
 Keys = tuple[str | int, ...]
 
 
 class _Statement(NamedTuple):
-    """A table header or a setting: what it names, from where to where it stands."""
+    """A table header or a setting: what it names, where it stands, and from where to where its value."""
 
     keys: Keys
     start: int
+    value: int
     end: int
 
 
@@ -43,6 +47,9 @@ def parse_toml(text: str, *, path: str) -> dict[str, Any]:
     """
     if len(text) > LARGEST_BYTES:
         raise InvalidSettings(f"{path} is larger than {LARGEST_BYTES // 1024} KiB", path=path, line=1)
+    long = find_long_key(text)
+    if long is not None:
+        raise InvalidSettings(f"{path} has a key with more than {MOST_PARTS} dots in it", path=path, line=long)
     try:
         return tomllib.loads(text)
     except RecursionError as error:
@@ -56,22 +63,38 @@ def parse_toml(text: str, *, path: str) -> dict[str, Any]:
         ) from error
 
 
-def find_line(text: str, keys: Sequence[str | int], value: str = "") -> int | None:
-    """The line of a file that sets what *keys* lead to (``("roles", 1, "who")``), or opens that table, or the nearest one around it.
+def find_long_key(text: str) -> int | None:
+    """The line of a key with very many dots: Python's reader takes minutes for 100 KB of them."""
+    found = _LONG_KEY.search(text)
+    return text.count("\n", 0, found.start()) + 1 if found else None
 
-    Args:
-        text: TOML that can be read.
-        value: a text in the value: when it stands there, its own line counts.
-    """
-    statements = list(_statements(text))
-    for length in range(len(keys), 0, -1):
-        wanted = tuple(keys[:length])
-        found = next((item for item in statements if item.keys == wanted), None)
-        found = found or next((item for item in statements if item.keys[:length] == wanted), None)
-        if found is not None:
-            place = text.find(value, found.start, found.end) if value else -1
-            return text.count("\n", 0, place if place >= 0 else found.start) + 1
-    return None
+
+class Places:
+    """Where everything stands in TOML that can be read."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._exact: dict[Keys, _Statement] = {}
+        self._first: dict[Keys, _Statement] = {}
+        for item in _statements(text):
+            self._exact.setdefault(item.keys, item)
+            for length in range(1, min(len(item.keys), _INDEXED) + 1):
+                self._first.setdefault(item.keys[:length], item)
+
+    def find(self, *keys: str | int, value: str = "") -> int | None:
+        """The line that sets what *keys* lead to (``"roles", 1, "who"``), or opens that table, or the nearest one around it.
+
+        Args:
+            value: a text in the value: when it stands there, its own line counts.
+        """
+        for length in range(len(keys), 0, -1):
+            found = self._exact.get(keys[:length]) or self._first.get(keys[:length])
+            if found is not None:
+                forms = (f'"{value}"', f"'{value}'", value) if value else ()
+                places = (self._text.find(form, found.value, found.end) for form in forms)
+                place = next((place for place in places if place >= 0), found.start)
+                return self._text.count("\n", 0, place) + 1
+        return None
 
 
 def _statements(text: str) -> Iterator[_Statement]:
@@ -83,11 +106,11 @@ def _statements(text: str) -> Iterator[_Statement]:
         setting = None if header else _SETTING.match(text, place)
         if header is not None:
             table = _placed(_names(header[2]), arrays, is_array=header[1] == "[[")
-            yield _Statement(table, place, header.end())
+            yield _Statement(table, place, header.end(), header.end())
             place = header.end()
         elif setting is not None:
             end = _skip_value(text, setting.end())
-            yield _Statement((*table, *_names(setting[1])), place, end)
+            yield _Statement((*table, *_names(setting[1])), place, setting.end(), end)
             place = end
         else:
             return

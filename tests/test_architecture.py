@@ -14,7 +14,7 @@ ROOT = Path(cms.__file__).parent
 #: Each module or package may import those before it.
 ORDER = (
     *("errors", "refs", "dates", "tomltext", "settings", "finding", "data"),
-    *("globs", "pubkeys", "matrix", "policy", "people", "permissions", "trailers", "signatures"),
+    *("globs", "signatures", "pubkeys", "matrix", "policy", "people", "permissions", "trailers"),
     *("yamlhints", "yamltext", "fences", "frontmatter", "paths", "schema", "markdown", "entry", "coerce", "edit"),
     *(
         "spelling",
