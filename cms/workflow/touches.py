@@ -1,0 +1,88 @@
+"""Which files a commit itself changed, and what a draft had changed at some point of it."""
+
+from collections.abc import Iterable, Mapping
+
+from cms.objects import Commit
+from cms.refs import BlobId, CommitId
+from cms.store import Store
+
+Changes = Mapping[str, BlobId | None]
+
+
+def changed_files(store: Store, commit: Commit) -> frozenset[str]:
+    """The files that somebody wrote with *commit*.
+
+    Of a merge that is every file where the result is not simply the version of the one side that changed it: a conflict that was resolved,
+    something added on the way, and also a side's change that was dropped without a trace (``git merge -s ours``).
+
+    Raises:
+        RepositoryProblem: an object is missing or damaged.
+    """
+    if not commit.parents:
+        return frozenset(file.path for file in store.list_files(commit.id))
+    if len(commit.parents) == 1:
+        return frozenset(change.path for change in store.diff(commit.parents[0], commit.id))
+    return _written_in_merge(store, commit)
+
+
+def _written_in_merge(store: Store, commit: Commit) -> frozenset[str]:
+    first, *others = commit.parents
+    base = store.merge_base(first, others[0]) if len(others) == 1 else None
+    against = [_differences(store, parent, commit.id) for parent in commit.parents]
+    touched: set[str] = set().union(*against)
+    if base is None or not touched:
+        return frozenset(touched)
+    sides = [_differences(store, base, parent) for parent in commit.parents]
+    return frozenset(path for path in touched if not _is_taken(path, against, sides))
+
+
+def _is_taken(path: str, against: list[Changes], sides: list[Changes]) -> bool:
+    """Whether of two sides only one changed *path*, and the merge has just that."""
+    changed = [number for number, side in enumerate(sides) if path in side]
+    return len(changed) == 1 and path not in against[changed[0]]
+
+
+def _differences(store: Store, old: CommitId, new: CommitId) -> Changes:
+    return {change.path: change.new for change in store.diff(old, new)}
+
+
+def seen_files(store: Store, base: CommitId | None, commit: CommitId) -> Changes:
+    """The files that a draft that left the published branch at *base* had changed at *commit*, with what they were then.
+
+    Raises:
+        RepositoryProblem: an object is missing or damaged.
+    """
+    if base is None:
+        return {file.path: file.blob for file in store.list_files(commit)}
+    return _differences(store, base, commit)
+
+
+class Bases:
+    """Where each commit of a draft left the published branch, worked out from the commits of the draft alone where that is possible."""
+
+    def __init__(self, store: Store, published: CommitId, commits: Iterable[Commit]) -> None:
+        """*commits* are all of those that the published branch does not have, none before its parents."""
+        self._store = store
+        self._published = published
+        self._below: dict[CommitId, frozenset[CommitId]] = {}
+        self._best: dict[frozenset[CommitId], frozenset[CommitId]] = {}
+        for commit in commits:
+            below = frozenset[CommitId]().union(*(self._below.get(parent, {parent}) for parent in commit.parents))
+            self._below[commit.id] = self._without_ancestors(below) if len(below) > 1 else below
+
+    def find(self, commit: CommitId) -> CommitId | None:
+        """The newest commit that *commit* and the published branch have in common; None when there is none."""
+        below = self._below.get(commit)
+        if below is None:
+            return commit
+        if len(below) < 2:
+            return next(iter(below), None)
+        return self._store.merge_base(commit, self._published)
+
+    def _without_ancestors(self, commits: frozenset[CommitId]) -> frozenset[CommitId]:
+        """*commits* without those that another one descends from."""
+        known = self._best.get(commits)
+        if known is None:
+            old = {one for one in commits for other in commits if one != other and self._store.is_ancestor(one, other)}
+            known = self._best[commits] = commits - old
+        return known
