@@ -255,7 +255,7 @@ class _Reader:
         name = table.get("role")
         role = next((role for role in Role if role == name), None)
         if role is None:
-            hint = nearest(name, Role) if isinstance(name, str) else ""
+            hint = nearest(name, [str(role) for role in Role]) if isinstance(name, str) else ""
             self._wrong(f"{name!r} is no role; there are {', '.join(Role)}{hint}", *keys, "role")
         who = self._who(table.get("who"), *keys, "who")
         scopes = self._texts(table.get("scopes", []), *keys, "scopes")

@@ -55,6 +55,8 @@ def test_a_path_is_a_pattern_for_itself_alone(path: list[str]) -> None:
         ("content/*/a.md", "content/x/posts/a.md", False),
         ("content/*.md", "content/.md", True),
         ("a/**/**/b", "a/b", True),
+        ("a/**/x/**/b", "a/y/b", False),
+        ("a/**/x/**/b", "a/y/x/z/b", True),
         ("*", "a/b", False),
         ("content/posts/*.nb.md", "content/posts/å.nb.md", True),
         ("Content/**", "content/a.md", False),
