@@ -37,6 +37,7 @@ READERS = (
     "schema",
     "cache",
     "history",
+    "whereabouts",
     "markdown",
     "bodies",
 )

@@ -25,9 +25,11 @@ from cms.layers import Layers
 from cms.objects import Change
 from cms.refs import BlobId, CommitId
 from cms.store import Store
+from cms.whereabouts import Departure, Whereabouts, latest
 
 MAX_REMEMBERED = 20_000
-_FORMAT_VERSION = 1
+MAX_DEPARTED = 100_000
+_FORMAT_VERSION = 2
 
 
 class FileHistory(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,11 +57,22 @@ class _Grave(msgspec.Struct, frozen=True, gc=False):
 
 
 class History:
-    """The history of every regular file at one commit. Immutable."""
+    """The history of every regular file at one commit. Immutable.
 
-    def __init__(self, commit: CommitId, lives: Layers[_Life], graves: Layers[_Grave]) -> None:
+    Attributes:
+        departed: what became of the files that were at a path where none is now.
+    """
+
+    def __init__(
+        self,
+        commit: CommitId,
+        lives: Layers[_Life],
+        graves: Layers[_Grave],
+        departed: Layers[Departure] | None = None,
+    ) -> None:
         """Use ``History.build`` or ``from_bytes``."""
         self.commit = commit
+        self.departed: Layers[Departure] = Layers({}) if departed is None else departed
         self._lives = lives
         self._graves = graves
 
@@ -70,15 +83,17 @@ class History:
         Raises:
             RepositoryProblem: Git's program is missing or fails, or an object is missing or damaged.
         """
-        trace = _Trace(store, commit, {file.path: file.blob for file in store.list_files(commit)})
-        trace.run(read_steps(store, commit))
+        files = {file.path: file.blob for file in store.list_files(commit)}
+        trace = _Trace(store, commit, files)
+        whereabouts = Whereabouts(commit, files, MAX_DEPARTED)
+        trace.run(whereabouts.watch(read_steps(store, commit)))
         lives = {line.path: _Life(line.first, line.last) for line in trace.alive if line.first and line.last}
         graves = {
             line.path: _Grave(line.blob, _Life(line.first, line.last))
             for line in reversed(trace.dead[:MAX_REMEMBERED])
             if line.first and line.last
         }
-        return cls(commit, Layers(lives), Layers(graves))
+        return cls(commit, Layers(lives), Layers(graves), Layers(whereabouts.departed))
 
     def advance(self, store: Store, new_commit: CommitId) -> "History":
         """Return the history at *new_commit*: by what is new there, or built anew when this commit does not lead to it.
@@ -96,13 +111,23 @@ class History:
             steps = list(read_steps(store, new_commit, self.commit))
         if not any(self.commit in step.parents for step in steps):
             return History.build(store, new_commit)
-        trace = _Trace(store, new_commit, _files_to_follow(store, new_commit, changes, steps))
-        trace.run(steps)
+        files = _files_to_follow(store, new_commit, changes, steps)
+        trace = _Trace(store, new_commit, files)
+        whereabouts = Whereabouts(new_commit, files, MAX_DEPARTED)
+        trace.run(whereabouts.watch(steps))
         lives = self._continued(trace)
         if lives is None:
             return History.build(store, new_commit)
         gone: dict[str, _Life | None] = {change.path: None for change in changes if change.new is None}
-        return History(new_commit, self._lives.changed({**gone, **lives}), self._graves.changed(self._buried(trace)))
+        return History(
+            new_commit,
+            self._lives.changed({**gone, **lives}),
+            self._graves.changed(self._buried(trace)),
+            latest(
+                self.departed.changed(whereabouts.since(self.commit, self.departed, changes, steps[0].stamp)),
+                MAX_DEPARTED,
+            ),
+        )
 
     def differing(self, other: "History") -> set[str]:
         """Return the paths of which *other* says something else: more than what differs between the trees, since a file
@@ -134,6 +159,8 @@ class History:
 
         lives = self._lives.flat()
         graves = self._graves.flat()
+        departed = self.departed.flat()
+        commits = {commit: index for index, commit in enumerate({each.before: None for each in departed.values()})}
         return msgspec.msgpack.encode(
             _Encoded(
                 version=_FORMAT_VERSION,
@@ -146,6 +173,8 @@ class History:
                     for path, grave in graves.items()
                 ],
                 stamps=list(stamps),
+                departed=[(path, each.blob, each.at, commits[each.before], each.to) for path, each in departed.items()],
+                commits=list(commits),
             )
         )
 
@@ -162,11 +191,15 @@ class History:
             graves = {
                 path: _Grave(blob, _Life(stamps[first], stamps[last])) for path, blob, first, last in encoded.graves
             }
+            departed = {
+                path: Departure(blob, at, encoded.commits[before], sys.intern(to) if to is not None else None)
+                for path, blob, at, before, to in encoded.departed
+            }
         except (msgspec.DecodeError, IndexError, ValueError):
             return None
         if encoded.version != _FORMAT_VERSION:
             return None
-        return cls(encoded.commit, Layers(lives), Layers(graves))
+        return cls(encoded.commit, Layers(lives), Layers(graves), Layers(departed))
 
     def _continued(self, trace: "_Trace") -> dict[str, _Life] | None:
         """Join what the new commits say of the changed files to what was known; None when that does not suffice."""
@@ -210,6 +243,8 @@ class _Encoded(msgspec.Struct, array_like=True):
     lasts: list[int]
     graves: list[tuple[str, BlobId, int, int]]
     stamps: list[Stamp]
+    departed: list[tuple[str, BlobId, int, int, str | None]]
+    commits: list[CommitId]
 
 
 class _Line:

@@ -25,6 +25,7 @@ from cms.edit.yamlwrite import flow as flow_text
 
 _HEADER = re.compile(r"[|>][-+0-9]*")
 _COMMENT_LINE = re.compile(r"([ \t]*)#[^\n]*(?:\n|\Z)")
+_BLANKS_AND_COMMENTS = re.compile(r"(?:[ \t]*\n|[ \t]+#[^\n]*\n)*")
 _GAP = re.compile(r"-([ \t]+)\S")
 _QUOTES = ("'", '"')
 
@@ -220,8 +221,9 @@ class YAMLEditor:
         if leads_its_line(self._block, part.start):
             start = line_start(self._block, part.start)
             yield [Splice(start, end, "")]
-            # A block scalar above may take the blank lines below for its own.
-            yield [Splice(start, len(self._block) - len(self._block[end:].lstrip("\n")), "")]
+            # A block scalar above may take blank lines and indented comments below for its own.
+            below = _BLANKS_AND_COMMENTS.match(self._block, end)
+            yield [Splice(start, below.end() if below else end, "")]
         elif not is_last:
             yield [Splice(part.start, holder.parts[index + 1].start, "")]
 
