@@ -360,24 +360,31 @@ class _Admitted:
         """Take in one file."""
         if parsed.findings:
             self.findings[path] = tuple(finding.at(path) for finding in parsed.findings)
-        published_at = parsed.published_at
-        if published_at is None and match.day is not None:
-            day = match.day
-            published_at = _midnight(day.year, day.month, day.day, self._model)
-        slug = match.slug
-        if parsed.slug is not None:
-            folder = slug.rpartition("/")[0]
-            slug = parsed.slug if "/" in parsed.slug or not folder else f"{folder}/{parsed.slug}"
         admitted = self.files if not parsed.findings or parsed.is_valid else self.refused
-        admitted[path] = Entry(
-            collection=collection.name,
-            slug=slug,
-            locale=parsed.locale or match.locale or self._model.settings.site.default_locale,
-            path=path,
-            blob=blob,
-            parsed=parsed,
-            published_at=published_at,
-        )
+        admitted[path] = place_entry(path, blob, parsed, collection, match, self._model)
+
+
+def place_entry(
+    path: str, blob: BlobId, parsed: Parsed, collection: Collection, match: PathMatch, model: ContentModel
+) -> Entry:
+    """The entry that bytes make at their place: what the front matter does not say, the path does."""
+    published_at = parsed.published_at
+    if published_at is None and match.day is not None:
+        day = match.day
+        published_at = _midnight(day.year, day.month, day.day, model)
+    slug = match.slug
+    if parsed.slug is not None:
+        folder = slug.rpartition("/")[0]
+        slug = parsed.slug if "/" in parsed.slug or not folder else f"{folder}/{parsed.slug}"
+    return Entry(
+        collection=collection.name,
+        slug=slug,
+        locale=parsed.locale or match.locale or model.settings.site.default_locale,
+        path=path,
+        blob=blob,
+        parsed=parsed,
+        published_at=published_at,
+    )
 
 
 def _midnight(year: int, month: int, day: int, model: ContentModel) -> float:
