@@ -1,7 +1,8 @@
 """The log: lines for a person on a terminal, one JSON object a line everywhere else; always on standard error.
 
 What structlog is given and what libraries send to ``logging`` take the same way out. Values may come from file names and requests, so
-control characters are escaped: a terminal would obey them, and a line break would forge a second line.
+control characters are escaped: a terminal would obey them, and a line break would forge a second line. Of tokens, sessions and links, which an
+address or a traceback may hold, only the ids are left.
 """
 
 import logging
@@ -12,6 +13,7 @@ from typing import Any
 import orjson
 import structlog
 
+from cms.auth.secret import hide_secrets
 from cms.errors import InvalidSettings
 from cms.finding import printable
 from cms.settings import nearest
@@ -120,9 +122,8 @@ def _escaped(value: Any) -> Any:
 
 def _write_json(_: object, __: str, event: Event) -> str:
     first = {key: event.pop(key, None) for key in ("timestamp", "level", "event")}
-    return orjson.dumps(
-        {**first, **event}, default=lambda value: printable(str(value)), option=orjson.OPT_NON_STR_KEYS
-    ).decode()
+    raw = orjson.dumps({**first, **event}, default=lambda value: printable(str(value)), option=orjson.OPT_NON_STR_KEYS)
+    return hide_secrets(raw.decode())
 
 
 def _write_text(_: object, __: str, event: Event) -> str:
@@ -132,4 +133,4 @@ def _write_text(_: object, __: str, event: Event) -> str:
     for key, value in event.items():
         text = printable(str(value))
         line += f" {key}={text!r}" if " " in text or not text else f" {key}={text}"
-    return f"{line}\n{exception}" if exception else line
+    return hide_secrets(f"{line}\n{exception}" if exception else line)

@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
@@ -24,6 +25,7 @@ from cms.auth.passwords import WAITING_MOST, generate_password, read_password
 from cms.auth.secret import Kind, _checksum, find_secret, make_secret
 from cms.auth.throttle import ALL_AT_ONCE, FROM_ONE, ROWS_MOST
 from cms.errors import AccountsUnavailable, CMSError, Conflict, InvalidQuery, NotFound, TooMany, Unauthorised
+from cms.log import configure_log
 
 NOW = datetime(2026, 5, 17, 12, 0, tzinfo=UTC)
 SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -178,6 +180,14 @@ def test_a_weak_or_impossible_password_is_refused_without_repeating_it(
         accounts.set_password("kari", password)
     assert password not in str(refused.value)
     assert sign_in(accounts) is not None
+
+
+def test_halves_of_letters_are_no_name_and_no_password(accounts: Accounts) -> None:
+    for name, password in (("kari\ud800", PASSWORD), ("kari", PASSWORD + "\udfff")):
+        with pytest.raises(Unauthorised):
+            accounts.sign_in(name, password, now=NOW, address=HOME)
+    with pytest.raises(NotFound):
+        accounts.disable("kari\ud800", now=NOW)
 
 
 def test_the_longest_and_the_shortest_password_are_accepted(accounts: Accounts) -> None:
@@ -877,6 +887,26 @@ def test_no_secret_is_on_the_disk_in_the_log_or_in_an_error(
     for secret in secrets:
         assert secret.encode() not in everything
         assert base64.b64encode(secret.encode())[:-4] not in everything
+
+
+@pytest.mark.parametrize("is_json", [True, False])
+def test_the_log_hides_a_secret_wherever_it_was_put(capsys: pytest.CaptureFixture[str], is_json: bool) -> None:
+    secrets = [make_secret(kind) for kind in Kind]
+    handlers, level = logging.root.handlers[:], logging.root.level
+    configure_log("info", is_json=is_json)
+    try:
+        for secret in secrets:
+            structlog.get_logger().warning(secret.text, path=f"/setup/{secret.text}", place=Path(secret.text))
+            logging.getLogger("uvicorn.access").info('%s - "%s"', HOME, f"GET /setup/{secret.text}")
+            structlog.get_logger().error("failed", exc_info=ValueError(secret.text))
+    finally:
+        structlog.reset_defaults()
+        logging.root.handlers[:] = handlers
+        logging.root.setLevel(level)
+    printed = capsys.readouterr().err
+    assert all(
+        secret.text[-49:] not in printed and printed.count(f"{secret.kind}{secret.id}…") == 5 for secret in secrets
+    )
 
 
 texts = st.text(max_size=40) | st.sampled_from([PASSWORD, OTHER, "kari", "nobody", make_secret(Kind.TOKEN).text])

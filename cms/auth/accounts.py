@@ -53,11 +53,6 @@ class Accounts:
 
     # -- people
 
-    def is_empty(self) -> bool:
-        """Whether nobody has an account."""
-        with self._database.reading() as connection:
-            return connection.execute("SELECT 1 FROM people LIMIT 1").fetchone() is None
-
     def users(self) -> list[Account]:
         """Everybody who has an account, by id."""
         with self._database.reading() as connection:

@@ -39,7 +39,15 @@ def read_header(header: str) -> Secret | Claim:
 
 
 def claim(account: str, password: str) -> Claim:
-    """What was typed, as it is compared."""
+    """What was typed, as it is compared.
+
+    Raises:
+        Unauthorised: it holds halves of letters, as no keyboard makes them.
+    """
+    try:
+        (account + password).encode()
+    except UnicodeEncodeError as error:
+        raise unauthorised() from error
     return Claim(account=unicodedata.normalize("NFC", account), password=unicodedata.normalize("NFC", password))
 
 

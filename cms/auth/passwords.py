@@ -5,7 +5,7 @@ import hmac
 import os
 import secrets
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
 from threading import BoundedSemaphore, Lock
@@ -25,28 +25,38 @@ STRIPES = 64
 GENERATED_GROUPS, GENERATED_GROUP = 4, 5
 # Without those that look like one another, for passwords that are read from one screen and typed into another.
 GENERATED_LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
+#: What is wrong with a password, and how that is said.
+RULES: Mapping[str, tuple[Callable[[str], bool], str]] = {
+    "short": (
+        lambda text: len(text) < CHARACTERS_LEAST,
+        f"a password has at least {CHARACTERS_LEAST} characters; a few words in a row are easy to remember",
+    ),
+    "long": (lambda text: len(text) > CHARACTERS_MOST, f"a password has at most {CHARACTERS_MOST:,} characters"),
+    "control": (
+        lambda text: any(unicodedata.category(letter) in ("Cc", "Cs") for letter in text),
+        "a password holds no line breaks, tabs or other control characters",
+    ),
+    "plain": (
+        lambda text: len(set(text)) < DIFFERENT_LEAST,
+        f"a password has at least {DIFFERENT_LEAST} different characters",
+    ),
+    "token": (
+        lambda text: SHAPE.fullmatch(text) is not None,
+        "this is a token, and no password; choose another text",
+    ),
+}
 
 
 def read_password(text: str) -> str:
     """*text* as it is hashed: in Unicode's composed form, whatever keyboard it was typed on.
 
     Raises:
-        InvalidQuery: it cannot be anybody's password; the text is not in the message.
+        InvalidQuery: it cannot be anybody's password; the text is not in the message. ``rule`` is a key of RULES.
     """
     password = unicodedata.normalize("NFC", text)
-    wrong = ""
-    if len(password) < CHARACTERS_LEAST:
-        wrong = f"a password has at least {CHARACTERS_LEAST} characters; a few words in a row are easy to remember"
-    elif len(password) > CHARACTERS_MOST:
-        wrong = f"a password has at most {CHARACTERS_MOST:,} characters"
-    elif any(unicodedata.category(character) in ("Cc", "Cs") for character in password):
-        wrong = "a password holds no line breaks, tabs or other control characters"
-    elif len(set(password)) < DIFFERENT_LEAST:
-        wrong = f"a password has at least {DIFFERENT_LEAST} different characters"
-    elif SHAPE.fullmatch(password):
-        wrong = "this is a token, and no password; choose another text"
-    if wrong:
-        raise InvalidQuery(wrong, parameter="password")
+    for rule, (is_broken, sentence) in RULES.items():
+        if is_broken(password):
+            raise InvalidQuery(sentence, parameter="password", rule=rule)
     return password
 
 

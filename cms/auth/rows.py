@@ -74,7 +74,8 @@ def require_person(connection: sqlite3.Connection, person: str, *, is_enabled: b
         NotFound: there is no such account.
         Conflict: it is disabled, and must not be.
     """
-    row = connection.execute("SELECT stamp, is_disabled FROM people WHERE person = ?", (person,)).fetchone()
+    query = "SELECT stamp, is_disabled FROM people WHERE person = ?"
+    row = connection.execute(query, (person,)).fetchone() if PERSON.fullmatch(person) else None
     if row is None:
         raise NotFound(
             f"{person!r} has no account", hint="cms user list shows who has one; cms user add makes one", person=person

@@ -16,7 +16,7 @@ from enum import StrEnum
 LETTERS = string.digits + string.ascii_uppercase + string.ascii_lowercase
 ID_LETTERS = string.digits + string.ascii_lowercase
 ID_LENGTH, RANDOM_LENGTH, CHECKSUM_LENGTH = 12, 43, 6
-SHAPE = re.compile(r"(cms[ls]?_)([0-9a-z]{12})[0-9A-Za-z]{43}([0-9A-Za-z]{6})")
+SHAPE = re.compile(r"(cms[ls]?_)([0-9a-z]{12})[0-9A-Za-z]{43}([0-9A-Za-z]{6})", re.ASCII)
 
 
 class Kind(StrEnum):
@@ -58,6 +58,11 @@ def find_secret(text: str) -> Secret | None:
     if match is None or _checksum(text[:-CHECKSUM_LENGTH]) != match[3]:
         return None
     return Secret(kind=Kind(match[1]), id=match[2], text=text)
+
+
+def hide_secrets(text: str) -> str:
+    """*text* with no more than the prefix and the id of every secret in it."""
+    return SHAPE.sub(r"\1\2…", text) if "cms" in text else text
 
 
 def _checksum(text: str) -> str:
