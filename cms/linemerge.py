@@ -67,7 +67,8 @@ def merge_lines(base: bytes, ours: bytes, theirs: bytes) -> bytes | tuple[Overla
     if isinstance(merged, bytes):
         return merged
     ends = [_line_end(text) for text in (base, ours, theirs)]
-    if None in ends or len(set(ends)) == 1:
+    # xdiff takes a text whose lines end with a lone CR for one line.
+    if None in ends or set(ends) in ({b"\n"}, {b"\r\n"}):
         return merged
     same = merge_lines(*[_LINE_ENDS.sub(b"\n", text) for text in (base, ours, theirs)])
     wanted = ends[2] if ends[0] == ends[1] else ends[1]
