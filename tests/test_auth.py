@@ -373,6 +373,14 @@ def test_only_so_many_wait_for_a_hash() -> None:
         assert all(hash.result().startswith("$argon2id$") for hash in waiting)
 
 
+def test_who_waits_too_long_for_a_hash_is_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cms.auth.passwords.WAIT_SECONDS_MOST", 0.01)
+    passwords = Passwords(memory_kib=8, rounds=1, at_once=1)
+    with passwords.turn("kari"), pytest.raises(TooMany, match="at once"):
+        passwords.hash(PASSWORD)
+    assert passwords.hash(PASSWORD).startswith("$argon2id$")
+
+
 # -- tokens --------------------------------------------------------------------------------------------------------
 
 
@@ -805,6 +813,23 @@ def test_damage_within_the_file_is_found_when_it_is_opened(accounts: Accounts, f
     (folder / FILE_NAME).write_bytes(raw)
     with pytest.raises(AccountsUnavailable, match="cannot be used"):
         Accounts.open(folder)
+
+
+def test_damage_that_only_a_closer_look_finds_is_refused_as_well(accounts: Accounts, folder: Path) -> None:
+    accounts.close()
+    raw = bytearray((folder / FILE_NAME).read_bytes())
+    raw[36:40] = (5).to_bytes(4, "big")  # says that five pages are free
+    (folder / FILE_NAME).write_bytes(raw)
+    with pytest.raises(AccountsUnavailable, match=r"cannot be used: .*freelist.*\Z") as refused:
+        Accounts.open(folder)
+    assert "put back a copy" in refused.value.facts["hint"]
+
+
+def test_a_place_where_no_folder_can_be_is_told_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(AccountsUnavailable, match="cannot be used: Not a directory") as refused:
+        Accounts.open(tmp_path / "file" / "state")
+    assert "let the user that runs cms" in refused.value.facts["hint"]
 
 
 def test_a_file_of_a_newer_version_is_refused_with_what_to_do(accounts: Accounts, folder: Path) -> None:

@@ -76,9 +76,9 @@ class Database:
         except (OSError, sqlite3.Error) as error:
             raise self._unavailable(error) from error
         with self.reading() as connection:
-            problem = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-            if problem != "ok":
-                raise self._unavailable(sqlite3.DatabaseError(problem))
+            found: str = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if found != "ok":
+                raise self._unavailable(sqlite3.DatabaseError(found.splitlines()[-1]))
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:

@@ -226,6 +226,12 @@ def test_who_asks_is_told_with_their_roles_as_they_are_now(door: Door) -> None:
     assert (me["listed"], me["roles"], me["name"]) == (False, [], "ola")
 
 
+def test_a_role_for_collections_is_told_with_their_names(door: Door) -> None:
+    door.settings = SETTINGS.replace('paths = ["content/posts/**"]', 'collections = ["posts", "pages"]')
+    me = door.ask("GET", "/api/v1/me", sign_in(door, "ola", OTHER)).json()["data"]
+    assert me["roles"] == [{"role": "writer", "collections": ["pages", "posts"]}]
+
+
 def test_a_token_is_told_what_it_is_restricted_to(door: Door) -> None:
     me = door.ask("GET", "/api/v1/me", make_token(door, "importer", "draft.write")).json()["data"]
     assert (me["via"], me["scopes"], me["owner"]) == ("token", ["draft.write"], "ola")
@@ -456,6 +462,25 @@ def test_a_link_that_was_never_given_leads_nowhere(first: tuple[Door, str], link
     door, _ = first
     assert door.ask("GET", f"/setup/{link}").status_code == 404
     assert door.accounts.users() == []
+
+
+def test_who_was_slower_with_the_link_is_told_that_it_does_not_work(
+    first: tuple[Door, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    door, link = first
+    door.accounts.add_user("ola", now=datetime.now(UTC))
+    monkeypatch.setattr(door.accounts, "is_setup_open", lambda *_, **__: True)  # as it was a moment before
+    other = Accounts.open(door.accounts._database.path.parent, passwords=Passwords(memory_kib=8, rounds=1))
+    monkeypatch.setattr(door.accounts, "use_setup", other.use_setup)
+    answer = door.send_form(link)
+    assert (answer.status_code, "does not work" in answer.text) == (404, True)
+
+
+def test_a_form_with_a_field_twice_is_refused(first: tuple[Door, str]) -> None:
+    door, link = first
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = door._client.post(f"/setup/{link}", content="person=kari&person=ola", headers=form)
+    assert (answer.status_code, "a field twice" in answer.text) == (400, True)
 
 
 def test_no_answer_repeats_the_link(first: tuple[Door, str]) -> None:
