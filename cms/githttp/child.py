@@ -91,30 +91,32 @@ class Child:
         while data := await _read(self._stderr):
             self.complaint = (self.complaint + data)[-COMPLAINT_BYTES:]
 
-    async def end(self, *, limiter: CapacityLimiter) -> int:
-        """End the program, and all that it started, if they run still; return its exit code, negative for a signal.
+    async def end(self, *, limiter: CapacityLimiter, seconds: float = GRACE_SECONDS) -> int:
+        """Let the program end, and all that it started; return its exit code, negative for a signal.
 
-        A program that has said all gets a moment to end by itself; then it is asked to, in a way that lets it clean up; then made to.
+        It hears that nothing more comes, and has *seconds* to end by itself; then it is asked to, and then made to. Nobody may be reading
+        from it or writing to it any more.
         """
         with CancelScope(shield=True):
-            await to_thread.run_sync(self._end, limiter=limiter)
+            await to_thread.run_sync(self._end, seconds, limiter=limiter)
         return self._process.returncode
 
     def stop(self) -> None:
-        """Ask the program, and all that it started, to end: Git removes its lock files and what it received."""
+        """Ask the program, and all that it started, to end at once."""
         if self._process.returncode is None:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGTERM)
 
-    def _end(self) -> None:
-        if not self._has_ended(GRACE_SECONDS):
+    def _end(self, seconds: float) -> None:
+        self._stdin.close()
+        if not self._has_ended(seconds):
             self.stop()
             self._has_ended(GRACE_SECONDS)
         # The leader is not waited for yet, so that its number cannot belong to somebody else.
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-        for pipe in (self._stdin, self._stdout, self._stderr):
+        for pipe in (self._stdout, self._stderr):
             pipe.close()
 
     def _has_ended(self, seconds: float) -> bool:

@@ -27,7 +27,7 @@ class Refused(Exception):
 
 
 class Conversation:
-    """One of them. When something goes wrong it stops the program, unless *may_stop* says that it is too late for that."""
+    """One of them. When something goes wrong it comes to an end, unless *may_stop* says that it is too late for that."""
 
     def __init__(
         self,
@@ -35,13 +35,11 @@ class Conversation:
         body: Body,
         *,
         seconds_most: float,
-        still_seconds_most: float = STILL_SECONDS_MOST,
         may_stop: Callable[[], bool] = lambda: True,
     ) -> None:
         self._child = child
         self._body = body
         self._seconds_most = seconds_most
-        self._still_seconds_most = still_seconds_most
         self._may_stop = may_stop
         self._failure: Exception | None = None
         self._moved_at = current_time()
@@ -90,7 +88,7 @@ class Conversation:
         started_at = current_time()
         while True:
             now = current_time()
-            left = min(self._moved_at + self._still_seconds_most, started_at + self._seconds_most) - now
+            left = min(self._moved_at + STILL_SECONDS_MOST, started_at + self._seconds_most) - now
             if left <= 0:
                 return self._fail(Refused(408, "the transfer took too long, or stood still; try again"), scope)
             await sleep(left)
@@ -98,5 +96,4 @@ class Conversation:
     def _fail(self, failure: Exception, scope: CancelScope) -> None:
         if self._failure is None and self._may_stop():
             self._failure = failure
-            self._child.stop()
             scope.cancel()

@@ -12,12 +12,12 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
-from threading import Lock
+from threading import BoundedSemaphore, Lock
 from typing import Any
 
 import msgspec
 import structlog
-from anyio import CancelScope, CapacityLimiter, to_thread
+from anyio import CancelScope, CapacityLimiter, Event, create_task_group, to_thread
 
 from cms.errors import CMSError, RepositoryProblem
 from cms.finding import printable
@@ -89,6 +89,7 @@ class Waiting:
         variables: what the hook needs in its environment.
         refs: what it wants to move, once that is known.
         is_accepted: the answer was yes and its refs may be moving now: it must not be stopped any more.
+        given_up: set when nobody waits for the answer any more.
     """
 
     def __init__(self, by: Principal, variables: Mapping[str, str]) -> None:
@@ -96,16 +97,17 @@ class Waiting:
         self.variables = variables
         self.refs: tuple[str, ...] = ()
         self.is_accepted = False
+        self.given_up = Event()
         self._is_given_up = False
         self._answer: Answer | None = None
         self._deciding = Lock()  # never held for long
         self._acting = Lock()  # only in threads: what an answer begins and ends does not overlap
 
     def give_up(self) -> bool:
-        """Let the answer be no from now on; False when it is too late for that."""
-        with self._deciding:
-            self._is_given_up = not self.is_accepted
-            return self._is_given_up
+        """Let the answer be no from now on; False when it is too late for that. In the event loop."""
+        if self._refuse():
+            self.given_up.set()
+        return self._is_given_up
 
     def judge(self, validate: Validator, push: Push) -> tuple[str, ...]:
         """Find the answer, and begin what it says; return what the person is told. In a thread."""
@@ -130,11 +132,16 @@ class Waiting:
 
     def end(self) -> None:
         """Git is done with the push. In a thread."""
-        self.give_up()
+        self._refuse()
         with self._acting:
             answer, self._answer = self._answer, None
         if answer is not None:
             answer.end()
+
+    def _refuse(self) -> bool:
+        with self._deciding:
+            self._is_given_up = not self.is_accepted
+            return self._is_given_up
 
     def _accept(self) -> bool:
         with self._deciding:
@@ -150,7 +157,8 @@ class Desk:
         self._folder = folder
         self._objects = objects
         self._validate = validate
-        self._judging, self._ending = CapacityLimiter(THREADS), CapacityLimiter(THREADS)
+        self._threads, self._ending = CapacityLimiter(THREADS), CapacityLimiter(THREADS)
+        self._judging = BoundedSemaphore(THREADS)
         self._waiting: dict[str, Waiting] = {}
         self._server: asyncio.Server | None = None
 
@@ -213,8 +221,26 @@ class Desk:
             raise ValueError("there is no such push")
         push = read_push(question, waiting.by, self._objects)
         waiting.refs = tuple(command.ref for command in push.commands)
-        lines = await to_thread.run_sync(waiting.judge, self._validate, push, limiter=self._judging)
+        lines: tuple[str, ...] = (SORRY,)
+        async with create_task_group() as group:
+            group.start_soon(_stop, waiting.given_up, group.cancel_scope)
+            # When nobody waits any more Git shall hear it now; the thread goes on until it finds that out.
+            lines = await to_thread.run_sync(self._judge, waiting, push, abandon_on_cancel=True, limiter=self._threads)
+            group.cancel_scope.cancel()
         return waiting.is_accepted, [printable(line) for line in lines]
+
+    def _judge(self, waiting: Waiting, push: Push) -> tuple[str, ...]:
+        if not self._judging.acquire(blocking=False):
+            return ("error: Too many pushes are being judged; try again in a minute.",)
+        try:
+            return waiting.judge(self._validate, push)
+        finally:
+            self._judging.release()
+
+
+async def _stop(when: Event, scope: CancelScope) -> None:
+    await when.wait()
+    scope.cancel()
 
 
 async def _read_all(reader: asyncio.StreamReader) -> bytes:

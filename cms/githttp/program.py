@@ -24,7 +24,7 @@ OLDEST = (2, 36)  # the first one that can be told to bring refs to the disk
 MENDED: Mapping[int, int] = {39: 4, 40: 2, 41: 1, 42: 2, 43: 4, 44: 1, 45: 1}
 
 _VERSION = re.compile(rb"git version (\d+)\.(\d+)(?:\.(\d+))?")
-_PROTOCOL = re.compile(rb"(?:^|:)(version=[012])(?:$|:)")
+_PROTOCOL = re.compile(rb"(?:\A|:)(version=[012])(?:\Z|:)")
 _SHOWN = ("refs/", "!refs/heads/", "!refs/tags/", "!refs/cms/log")
 
 log = structlog.get_logger(__name__)

@@ -24,7 +24,7 @@ from cms.api.problems import STATUS
 from cms.errors import CMSError, Unauthorised
 from cms.githttp.answer import Headers, Held, Streamed, start
 from cms.githttp.body import Body, ClientGone, bound, inflate, make_atomic
-from cms.githttp.child import Child
+from cms.githttp.child import GRACE_SECONDS, Child
 from cms.githttp.conversation import FETCH_SECONDS_MOST, PUSH_SECONDS_MOST, Conversation, Refused
 from cms.githttp.durable import sync_push
 from cms.githttp.folder import PrivateFolder
@@ -51,6 +51,7 @@ PUSH_BODY_BYTES_MOST = 8 * PUSH_BYTES_MOST
 #: Of a request that is refused so much is read and dropped: a client that is still sending does not listen.
 DROPPED_BYTES_MOST, DROPPED_SECONDS_MOST = 2 * 1024 * 1024, 5.0
 RETRY_SECONDS = 10
+UNDER_WAY_SECONDS = 60.0
 THREADS = 16
 PERMISSIONS: Mapping[str, str] = {UPLOAD_PACK: "git.fetch", RECEIVE_PACK: "git.push"}
 _ADDRESS = re.compile(r"/git/([A-Za-z0-9][A-Za-z0-9._-]*)\.git/(info/refs|git-upload-pack|git-receive-pack)")
@@ -256,11 +257,14 @@ class Relay:
             )
             await conversation.run(pieces, answer.take)
         except BaseException:
-            if waiting is None or waiting.give_up():
+            if waiting is None:
                 child.stop()
+            else:
+                waiting.give_up()  # Git hears it from its hook, and from the end of what comes: so it removes what it received
             raise
         finally:
-            code = await child.end(limiter=self._threads)
+            is_under_way = waiting is not None and waiting.is_accepted
+            code = await child.end(limiter=self._threads, seconds=UNDER_WAY_SECONDS if is_under_way else GRACE_SECONDS)
         if code != 0:
             complaint = child.complaint.decode("utf-8", "replace").strip()
             log.warning("git.failed", service=asked.service, person=asked.whose, code=code, reason=complaint)
