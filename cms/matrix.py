@@ -12,6 +12,9 @@ Cell = tuple[tuple[str, ...], ...]
 NO: Cell = ()
 YES: Cell = ((),)
 _KEYS = {"id", "sentence", "doing", "known_by", "over", "routes", "commands", "git", *COLUMNS}
+_ROLES = COLUMNS[2:6]
+#: Which conditions ask for a role of a person, or for what a bot was granted.
+_PLACES = {"assigned": _ROLES, "counted": _ROLES, "may_bypass": _ROLES, "scope": COLUMNS[6:]}
 _ROUTE = re.compile(r"(?:GET|POST|PUT|PATCH|DELETE) /\S*")
 
 
@@ -76,6 +79,14 @@ def _row(table: Mapping[str, Any], conditions: Iterable[str]) -> Row:
     wrong = next((route for route in table.get("routes", ()) if not _ROUTE.fullmatch(route)), None)
     if wrong is not None:
         raise ValueError(f"{name}: {wrong!r} is not a method and a path")
+    for column in COLUMNS:
+        misplaced = [
+            word for word, columns in _PLACES.items() if word in table[column].split() and column not in columns
+        ]
+        if misplaced or (column == COLUMNS[0] and table[column] not in ("yes", "no")):
+            raise ValueError(f"{name}: {table[column]!r} means nothing for {column}")
+    if table["anonymous"] == "no" and not all("scope" in way for way in parse_cell(table["bot"], conditions)):
+        raise ValueError(f"{name}: a bot may do only what it was granted, one by one")
     return Row(
         id=name,
         sentence=table["sentence"],

@@ -15,7 +15,10 @@ from cms.people import Policy, Role, is_protected
 PERMISSIONS: Mapping[str, Row] = MATRIX
 IN_PERSON = ("password", "session", "shell")
 NAMES_SHOWN = 3
-_HUMAN_COLUMNS = ("reader", *(role.value for role in Role if role is not Role.BOT))
+PATHS_TRIED = 100
+_READER = "reader"
+_FOR_ALL = (_READER, Role.BOT.value)  # a bot's cells ask for a scope, which is as good as a role
+_HUMAN_ROLES = tuple(role for role in Role if role is not Role.BOT)
 _ROLE = frozenset(("role", "assigned"))
 # What belongs to the act and not to who does it, and what whoever asks can mend alone.
 _FIXED = frozenset(("protected", "unprotected", "of_bot"))
@@ -108,9 +111,9 @@ def allows(
 ) -> bool:
     """Whether the matrix allows it; *rows* is another matrix to try."""
     row = rows[permission]
-    if row.is_public:
-        return True
-    if who is None or (who.scopes is not None and permission not in who.scopes):
+    if who is None or who.person not in policy.people:
+        return row.is_public
+    if not row.is_public and who.scopes is not None and permission not in who.scopes:
         return False
     decided = [_is_allowed(row, who, policy, target, path) for path in target.paths or ("",)]
     return any(decided) if row.over_some else all(decided)
@@ -187,9 +190,10 @@ class _Way:
     lacking: tuple[str, ...]
 
     @property
-    def distance(self) -> tuple[bool, bool, int]:
-        """How far away it is: what nobody can change about an act counts most."""
-        return not _FIXED.isdisjoint(self.lacking), not self.has_role, len(self.lacking)
+    def distance(self) -> tuple[bool, bool, bool, int]:
+        """How far away it is: what nobody can change about an act counts most, what the caller can mend alone least."""
+        is_fixed = not _FIXED.isdisjoint(self.lacking)
+        return is_fixed, not self.has_role, not _OWN_BUSINESS.issuperset(self.lacking), len(self.lacking)
 
     @property
     def others(self) -> frozenset[str]:
@@ -199,10 +203,8 @@ class _Way:
 
 def _ways(row: Row, who: Principal, policy: Policy, target: Target, path: str) -> Iterator[_Way]:
     """Every way that the matrix leaves to somebody who is listed."""
-    if who.person not in policy.people:
-        return
-    for column in (Role.BOT.value,) if policy.is_bot(who.person) else _HUMAN_COLUMNS:
-        has_role = column == "reader" or policy.holds(who.person, Role(column))
+    for column in _columns(who, policy):
+        has_role = column in _FOR_ALL or policy.holds(who.person, Role(column))
         case = _Case(row=row, column=column, person=who.person, via=who.via, policy=policy, target=target, path=path)
         for way in row.cells[column]:
             lacking = [name for name in way if not _TESTS[name](case)]
@@ -211,14 +213,25 @@ def _ways(row: Row, who: Principal, policy: Policy, target: Target, path: str) -
             yield _Way(column=column, has_role=has_role, lacking=tuple(lacking))
 
 
+def _columns(who: Principal, policy: Policy) -> tuple[str, ...]:
+    """The columns to look into, also those of roles that are not held: that is what may be lacking."""
+    if policy.is_bot(who.person):
+        return (Role.BOT.value,)
+    has_role = any(policy.holds(who.person, role) for role in _HUMAN_ROLES)
+    return (*(() if has_role else (_READER,)), *(role.value for role in _HUMAN_ROLES))
+
+
 def _is_allowed(row: Row, who: Principal, policy: Policy, target: Target, path: str) -> bool:
     return any(not way.lacking for way in _ways(row, who, policy, target, path))
 
 
 def _may_know(row: Row, who: Principal, policy: Policy, target: Target) -> bool:
-    if row.known_by:
-        return row.known_by != row.id and allows(row.known_by, who, policy, target)
-    return who.person in policy.people
+    if not row.known_by:
+        return who.person in policy.people
+    if row.known_by != row.id and allows(row.known_by, who, policy, target):
+        return True
+    # Who lacks nothing but what they can mend alone would see it if they did.
+    return allows(row.id, replace(who, via="session"), policy, replace(target, reason="given", is_ready=True))
 
 
 def _refusal(row: Row, who: Principal, policy: Policy, target: Target) -> Forbidden:
@@ -236,8 +249,9 @@ def _refusal(row: Row, who: Principal, policy: Policy, target: Target) -> Forbid
         others = _who_may(row, who, policy, target, refused)
         return _forbidden(row, f"is not allowed to {whom}{_advice(others, policy)}", ask=others)
     best = min(ways, key=lambda way: way.distance)
-    # What can be mended alone is not worth telling to those who need somebody else anyway.
-    lacking = [name for name in best.lacking if name not in _OWN_BUSINESS] or list(best.lacking)
+    # Who lacks the role needs somebody else, whatever else there is; and what can be mended alone is mended last.
+    lacking = [name for name in best.lacking if name in _ROLE]
+    lacking = lacking or [name for name in best.lacking if name not in _OWN_BUSINESS] or list(best.lacking)
     needs = list(dict.fromkeys(_need(name, best, ways, row, policy, target, refused) for name in lacking))
     ask: Sequence[str] = ()
     if "scope" in lacking:
@@ -263,7 +277,8 @@ def _need(
     """One thing that is lacking, as what it takes."""
     path = paths[0]
     if name in _ROLE:
-        roles = [other.column for other in ways if not _ROLE.isdisjoint(other.lacking) and other.others == way.others]
+        others = [other for other in ways if not _ROLE.isdisjoint(other.lacking) and other.others == way.others]
+        roles = list(dict.fromkeys(other.column for other in others))
         return f"the role {listed(roles, 'or')}{_place(paths) if name == 'assigned' else ''}"
     if name == "own":
         whose = f", and it is {policy.name(target.owner)}'s" if target.owner is not None else ""
@@ -296,7 +311,7 @@ def _who_may(row: Row, who: Principal, policy: Policy, target: Target, paths: Se
     given = replace(target, reason="given", is_ready=True)
     hands = policy.hands(who.person)
     others = [Principal(person=id, via="session") for id in policy.people if id not in hands and not policy.is_bot(id)]
-    for wanted in (paths, paths[:1]):
+    for wanted in (paths[:PATHS_TRIED], paths[:1]):
         able = [
             other.person for other in others if all(_is_allowed(row, other, policy, given, path) for path in wanted)
         ]
