@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from cms.auth import Accounts, Identity, Passwords
+from cms.auth import Accounts, Identity, Passwords, holds_password
 from cms.auth.database import FILE_NAME, FORMAT, Database
 from cms.auth.passwords import WAITING_MOST, generate_password, read_password
 from cms.auth.secret import Kind, _checksum, find_secret, make_secret
@@ -276,6 +276,21 @@ def test_tokens_and_sessions_are_never_slowed(accounts: Accounts) -> None:
     assert bearer(accounts, token) is not None
     assert bearer(accounts, session) is not None
     assert accounts.authenticate(basic("kari", token), now=NOW, address=HOME) is not None
+
+
+def test_it_is_known_beforehand_what_takes_a_hash(accounts: Accounts) -> None:
+    token = token_of(accounts)
+    quick_ones = (
+        f"Bearer {token}",
+        basic("kari", token),
+        "Bearer x",
+        "Basic x",
+        "",
+        basic("kari", make_secret(Kind.LINK).text),
+    )
+    assert not any(map(holds_password, quick_ones))
+    assert holds_password(basic("kari", PASSWORD))
+    assert holds_password(basic("nobody", "x"))
 
 
 def test_wrong_tokens_are_refused_without_being_counted(accounts: Accounts) -> None:

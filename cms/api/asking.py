@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from cms.api.lanes import Lanes
-from cms.auth import Accounts, Identity
+from cms.auth import Accounts, Identity, holds_password
 from cms.errors import Forbidden, InvalidQuery, Unauthorised
 from cms.finding import printable
 from cms.people import Policy
@@ -26,6 +26,7 @@ from cms.permissions import Principal
 from cms.settings import nearest
 
 BODY_BYTES = 16 * 1024
+JSON = "application/json"
 OWN_PAGES = ("same-origin", "none")
 
 Arguments = TypeVarTuple("Arguments")
@@ -123,8 +124,11 @@ async def ask(request: Request) -> Asking:
     """
     asked = ask_nameless(request)
     header = request.headers.get("authorization")
+    if header is None:
+        return asked
+    lane = asked.lanes.secrets if holds_password(header) else asked.lanes.tokens
     authenticate = partial(asked.office.accounts.authenticate, header, now=asked.now, address=asked.address)
-    return replace(asked, identity=await asked.run(authenticate) if header is not None else None)
+    return replace(asked, identity=await lane.run(authenticate))
 
 
 def require_same_origin(request: Request) -> None:
@@ -145,33 +149,37 @@ def require_same_origin(request: Request) -> None:
         raise Forbidden("a page of another site may not do this; open this server's own address and do it there")
 
 
-async def read_body(request: Request, kind: str) -> bytes:
+async def read_body(request: Request, *kinds: str, most: int = BODY_BYTES) -> bytes:
     """What was sent.
 
     Args:
-        kind: the media type that it must have.
+        kinds: the media types that it may have.
+        most: the most bytes.
 
     Raises:
         InvalidQuery: it has another one, or is too large.
     """
     sent = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if sent != kind:
-        raise InvalidQuery(f"the body must be {kind}" + (f", not {sent[:100]}" if sent else ""))
-    body = b""
+    if sent not in kinds:
+        raise InvalidQuery(f"the body must be {kinds[0]}" + (f", not {printable(sent[:100])}" if sent else ""))
+    parts, size = [], 0
     async for part in request.stream():
-        body += part
-        if len(body) > BODY_BYTES:
-            raise InvalidQuery(f"the body is larger than {BODY_BYTES // 1024} KiB")
-    return body
+        size += len(part)
+        if size > most:
+            raise InvalidQuery(f"the body is larger than {most // 1024} KiB")
+        parts.append(part)
+    return b"".join(parts)
 
 
-async def read_json(request: Request, known: Sequence[str]) -> dict[str, Any]:
+async def read_json(
+    request: Request, known: Sequence[str], *, kinds: Sequence[str] = (JSON,), most: int = BODY_BYTES
+) -> dict[str, Any]:
     """The JSON object that was sent. What it holds is not repeated in a refusal: it may be a password.
 
     Raises:
         InvalidQuery: it is none, or has a member twice, or one that is not *known*.
     """
-    body = await read_body(request, "application/json")
+    body = await read_body(request, *kinds, most=most)
     try:
         value = json.loads(body, object_pairs_hook=_object)
     except (ValueError, RecursionError) as error:
@@ -201,7 +209,7 @@ def text_of(values: Mapping[str, Any], name: str) -> str:
 def answer(data: Any, *, status: int = 200) -> Response:
     """A JSON response that nobody keeps."""
     body = orjson.dumps({"data": data}, default=msgspec.to_builtins)
-    return Response(body, status, media_type="application/json", headers={"Cache-Control": "no-store"})
+    return Response(body, status, media_type=JSON, headers={"Cache-Control": "no-store"})
 
 
 def nothing() -> Response:

@@ -46,7 +46,8 @@ class Lane:
 class Lanes:
     """The lanes of one server process: full text, queries over many entries, sorting words for completions, files, acts and passwords.
 
-    Sorting and files are done once for many who wait for it, so they take one thread and many may wait.
+    Sorting and files are done once for many who wait for it, so they take one thread and many may wait. Tokens are looked up beside passwords, so
+    that nobody who guesses these holds up programs that have one.
 
     Attributes:
         last_file: the large file that was read last, with its blob id: many who ask for it at once share its bytes.
@@ -59,4 +60,5 @@ class Lanes:
         self.files = Lane(threads=1, waiting_most=500)
         self.writes = Lane(waiting_most=200)
         self.secrets = Lane(waiting_most=200)
+        self.tokens = Lane(waiting_most=500)
         self.last_file: tuple[str, bytes] = ("", b"")

@@ -3,12 +3,13 @@
 All of it has to be erasable and none of it may be read by whoever may clone, so none of it is in Git. Of rights nothing is known here:
 ``people`` reads them from ``cms.toml``, at the moment of acting. Here a header becomes an :class:`Identity`, or is refused.
 
-``records`` are the values, ``secret`` makes and recognises what we hand out, ``passwords`` hashes what people choose, ``throttle`` slows
-those who guess, ``database`` keeps the file, and ``accounts`` puts them together.
+``records`` are the values, ``secret`` makes and recognises what we hand out, ``header`` reads what is claimed, ``passwords`` hashes what people
+choose, ``throttle`` slows those who guess, ``database`` keeps the file, ``rows`` reads and writes in it, and ``accounts`` puts them together.
 """
 
 from cms.auth.accounts import Accounts
+from cms.auth.header import holds_password
 from cms.auth.passwords import Passwords
 from cms.auth.records import Account, Identity, SessionInfo, TokenInfo
 
-__all__ = ["Account", "Accounts", "Identity", "Passwords", "SessionInfo", "TokenInfo"]
+__all__ = ["Account", "Accounts", "Identity", "Passwords", "SessionInfo", "TokenInfo", "holds_password"]

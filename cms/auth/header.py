@@ -38,6 +38,14 @@ def read_header(header: str) -> Secret | Claim:
     raise unauthorised()
 
 
+def holds_password(header: str) -> bool:
+    """Whether it takes the hash of a password, and so a while, to know who sent *header*."""
+    try:
+        return isinstance(read_header(header), Claim)
+    except Unauthorised:
+        return False
+
+
 def claim(account: str, password: str) -> Claim:
     """What was typed, as it is compared.
 
