@@ -142,6 +142,19 @@ class Store:
             found = {name: _resolve_reference(git, name) for name in names}
         return {name: commit for name, commit in found.items() if commit is not None}
 
+    def remotes(self) -> list[str]:
+        """Return the names of the remotes, ``origin`` before others.
+
+        Raises:
+            RepositoryProblem: the configuration cannot be read.
+        """
+        with self.lend() as git:
+            try:
+                names = [str(name) for name in git.repository.remotes.names()]
+            except (pygit2.GitError, OSError, ValueError) as error:
+                raise RepositoryProblem(f"the remotes cannot be read: {error}", path=self._path) from error
+        return sorted(names, key=lambda name: (name != "origin", name))
+
     def watch(self, ref: str) -> RefWatch:
         """Return a watch on *ref* (a full name or ``HEAD``), to be asked for its commit at every request."""
         return RefWatch(self, ref)

@@ -534,3 +534,12 @@ def test_a_difference_agrees_with_git(
     changes = Store.open(repo.path).diff(before, after)
     assert {change.path: (change.old, change.new) for change in changes} == expected
     assert [change.path for change in changes] == sorted(expected)
+
+
+def test_remotes_are_named_origin_first(repo: Repo) -> None:
+    store = Store.open(repo.path)
+    assert store.remotes() == []
+    for name in ("mirror", "origin", "backup"):
+        repo.git("remote", "add", name, "https://example.org/site.git")
+    store.close()
+    assert store.remotes() == ["origin", "backup", "mirror"]
