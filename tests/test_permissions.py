@@ -112,6 +112,7 @@ OUTCOMES: Mapping[str, Mapping[str, str]] = {
     "published.read": {"own": "yyyyyyy"},
     "health.read": {"own": "yyyyyyy"},
     "repository.local": {"own": "yyyyyyy"},
+    "accounts.local": {"own": "yyyyyyy"},
     "history.read": {
         "own": "13yyyyy",
         "elsewhere": "13yyyy3",
