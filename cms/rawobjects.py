@@ -77,10 +77,15 @@ def require_path(path: str) -> None:
             raise _bad_path(path, "it has a control character or a backslash, or is no text")
         if part in {".", ".."}:
             raise _bad_path(path, f"{part!r} is no name")
-        if _GIT_FOLDER.fullmatch(_IGNORED_CHARACTERS.sub("", part)):
+        if is_git_folder(part):
             raise _bad_path(path, f"{part!r} may be taken for Git's own folder")
         if len(part.encode()) > MAX_NAME_BYTES:
             raise _bad_path(path, f"a name in it is longer than {MAX_NAME_BYTES} bytes")
+
+
+def is_git_folder(name: str) -> bool:
+    """Whether some file system takes *name* for ``.git``."""
+    return _GIT_FOLDER.fullmatch(_IGNORED_CHARACTERS.sub("", name)) is not None
 
 
 def _bad_path(path: str, reason: str) -> InvalidContent:

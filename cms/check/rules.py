@@ -14,6 +14,7 @@ from cms.finding import Finding
 from cms.guide import find_unknown_pins
 from cms.schema import Field
 
+SHOWN_LENGTH = 100
 CONTENT_SUFFIXES = (".md", ".markdown", ".mdx")
 
 
@@ -43,19 +44,19 @@ def check_reference(view: View, value: object, item: Field, *, is_hidden: bool) 
         draft = view.find_draft_of(value, item.references)
         if draft is not None:
             return Finding(
-                message=f"there is no {value!r} in {where} yet: only the draft {draft!r} has it",
+                message=f"there is no {_shown(value)} in {where} yet: only the draft {draft!r} has it",
                 rule="reference",
                 hint="publish that draft first, or bring both in one draft",
             )
         return Finding(
-            message=f"there is no {value!r} in {where}",
+            message=f"there is no {_shown(value)} in {where}",
             rule="reference",
             hint=view.suggest(value, item.references) or "correct the reference, or add the entry",
         )
     if is_hidden:
         return None
     return Finding(
-        message=f"{value!r} is hidden, so readers do not see this reference",
+        message=f"{_shown(value)} is hidden, so readers do not see this reference",
         rule="reference-hidden",
         hint="publish that entry too, or remove the reference",
         severity="warning",
@@ -70,10 +71,15 @@ def check_asset(view: View, value: object, entry: Entry) -> Finding | None:
     beside = posixpath.normpath(posixpath.join(posixpath.dirname(entry.path), str(value)))
     near = view.files.find_alike(path) or (beside if beside in view.files else "")
     return Finding(
-        message=f"there is no file {value!r} in the repository",
+        message=f"there is no file {_shown(value)} in the repository",
         rule="asset",
         hint=f"did you mean {near!r}?" if near else "paths of files begin at the root of the repository",
     )
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= SHOWN_LENGTH else f"{text[: SHOWN_LENGTH - 1]}…"
 
 
 def find_repeated(view: View, keys: Iterable[Key]) -> Iterator[Found]:
@@ -84,7 +90,7 @@ def find_repeated(view: View, keys: Iterable[Key]) -> Iterator[Found]:
             collection = view.model.collections[entry.collection]
             for item, place, value in walk_values(entry, collection, is_unique):
                 if unique_key(entry, item, value) == key:
-                    message = f"{value!r} is already used by {owner}, and must be unique in {entry.collection}"
+                    message = f"{_shown(value)} is already used by {owner}, and must be unique in {entry.collection}"
                     yield found_in(entry, Finding(message=message, rule="unique", hint="use another value"), place)
 
 
