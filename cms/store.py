@@ -22,6 +22,7 @@ from cms.ancestry import ReadParents, TooFar, is_ancestor, merge_bases, parse_pa
 from cms.errors import RepositoryProblem
 from cms.gitprogram import find_git, run_git
 from cms.objects import Change, Commit, TreeListing, compare, list_files, parse_commit, split_signature
+from cms.opening import opening_problem
 from cms.refs import HEAD, BlobId, CommitId, TreeId, is_commit_id, is_ref
 from cms.refwatch import RefWatch, Signature, is_young, sign
 
@@ -53,7 +54,7 @@ class _Git:
             if self._quarantine is not None:
                 self.odb.add_disk_alternate(self._quarantine)
         except (pygit2.GitError, OSError, ValueError) as error:
-            raise _opening_problem(Path(self._path), error) from error
+            raise opening_problem(Path(self._path), error, pygit2.discover_repository) from error
         self.opened_at = time.monotonic()
 
 
@@ -88,7 +89,7 @@ class Store:
             git_dir, work_tree = Path(repository.path), repository.workdir
             common_dir = _read_common_dir(git_dir)
         except (pygit2.GitError, OSError, ValueError) as error:
-            raise _opening_problem(path, error) from error
+            raise opening_problem(path, error, pygit2.discover_repository) from error
         return cls(git_dir, common_dir, Path(work_tree) if work_tree else None)
 
     @classmethod
@@ -143,16 +144,9 @@ class Store:
         return {name: commit for name, commit in found.items() if commit is not None}
 
     def remotes(self) -> list[str]:
-        """Return the names of the remotes, ``origin`` before others.
-
-        Raises:
-            RepositoryProblem: the configuration cannot be read.
-        """
+        """Return the names of the remotes, ``origin`` before others."""
         with self.lend() as git:
-            try:
-                names = [str(name) for name in git.repository.remotes.names()]
-            except (pygit2.GitError, OSError, ValueError) as error:
-                raise RepositoryProblem(f"the remotes cannot be read: {error}", path=self._path) from error
+            names = [str(name) for name in git.repository.remotes.names()]
         return sorted(names, key=lambda name: (name != "origin", name))
 
     def watch(self, ref: str) -> RefWatch:
@@ -483,30 +477,3 @@ def _read_shallow(common_dir: Path) -> frozenset[str]:
         return frozenset((common_dir / "shallow").read_text("ascii", "replace").split())
     except FileNotFoundError:
         return frozenset()
-
-
-def _opening_problem(path: Path, error: Exception) -> RepositoryProblem:
-    """Explain in our words why the repository at *path* cannot be opened."""
-    text = str(error)
-    place = str(path)
-    if "objectformat" in text or "object format" in text:
-        detail, hint = "it uses SHA-256 object ids", "only SHA-1 repositories can be read; convert it"
-    elif "refstorage" in text:
-        detail, hint = "it keeps its refs as a reftable", "run `git refs migrate --ref-format=files`"
-    elif "config file" in text:
-        detail, hint = f"its configuration is damaged: {text.removeprefix(f'{place}: ')}", "correct the file by hand"
-    elif isinstance(error, PermissionError) or "Permission denied" in text:
-        detail, hint = "permission denied", "let the user that runs cms read the folder"
-    elif not path.exists():
-        detail, hint = "no such folder", "check the path"
-    elif "not found" not in text.lower():
-        detail, hint = text.removeprefix(f"{place}: "), "run `git fsck` in it"
-    elif path.is_file():
-        detail, hint = "it is a file, not a folder", f"a bundle must be cloned first: `git clone {path.name}`"
-    elif outer := pygit2.discover_repository(place):
-        folder = Path(outer)
-        root = folder.parent if folder.name == ".git" else folder
-        detail, hint = "it is a folder inside a repository", f"use the repository itself: {root}"
-    else:
-        detail, hint = "it is not a Git repository", "run `git init` and commit, or give another folder"
-    return RepositoryProblem(f"cannot open {place}: {detail}", path=place, hint=hint)

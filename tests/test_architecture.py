@@ -22,6 +22,7 @@ ORDER = (
         "objects",
         "ancestry",
         "gitprogram",
+        "opening",
         "refwatch",
         "store",
         "rawobjects",
@@ -34,7 +35,7 @@ ORDER = (
         "cache",
         "guide",
     ),
-    *("serverkey", "pushlog", "linemerge", "fieldmerge", "filemerge", "moves", "merge"),
+    *("serverkey", "pushlog", "linemerge", "fieldmerge", "filemerge", "moves", "rowdiff", "merge"),
     *("model", "snapshot", "fieldpath", "bodies", "catalog", "departed", "filters", "query", "present", "params"),
     *(
         "search",
