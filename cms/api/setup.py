@@ -130,7 +130,7 @@ def form_page(texts: Texts, policy: Policy, *, wrong: str = "", person: str = ""
     alert = (
         f'<div class="wrong" role="alert"><p>{escape(wrong)}</p></div>' if wrong else f"<p>{escape(texts.intro)}</p>"
     )
-    field = 'type="password" autocomplete="new-password" minlength="12" maxlength="1024" required'
+    field = 'type="password" autocomplete="new-password" minlength="12" required'
     invalid = ' aria-invalid="true"' if wrong else ""
     body = f"""{alert}
 <form method="post">

@@ -351,6 +351,7 @@ def test_the_form_can_be_used_by_everybody(first: tuple[Door, str]) -> None:
         fields = {*page.all("input", "id"), *page.all("select", "id")}
         assert set(page.all("label", "for")) == fields == {"person", "password", "again"}
         assert page.all("input", "autocomplete") == ["new-password"] * 2
+        assert page.all("input", "maxlength") == [None] * 2  # it would cut a password off without a word
         assert set(page.all("input", "aria-describedby")) - {None} <= set(page.all("p", "id"))
 
 
