@@ -46,13 +46,16 @@ CREATE TABLE IF NOT EXISTS about (format TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS parsed (
     model TEXT NOT NULL, blob BLOB NOT NULL, checksum INTEGER NOT NULL, value BLOB NOT NULL, PRIMARY KEY (model, blob)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS departed (
+    model TEXT NOT NULL, blob BLOB NOT NULL, checksum INTEGER NOT NULL, value BLOB NOT NULL, PRIMARY KEY (model, blob)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS digests (blob BLOB PRIMARY KEY, checksum INTEGER NOT NULL, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS history (
     ref TEXT PRIMARY KEY, commit_id TEXT NOT NULL, checksum INTEGER NOT NULL, value BLOB NOT NULL
 ) WITHOUT ROWID;
 """
 # The tables of another version may have another shape.
-CLEARING = "".join(f"DROP TABLE IF EXISTS {name};" for name in ("about", "parsed", "digests", "history"))
+CLEARING = "".join(f"DROP TABLE IF EXISTS {name};" for name in ("about", "parsed", "departed", "digests", "history"))
 #: What SQLite reports when the disk or another process is in the way, and the file itself may be sound.
 PASSING = frozenset(
     {
@@ -100,24 +103,39 @@ class DerivedCache:
 
     def load_parsed(self, model: str) -> dict[str, Parsed]:
         """What is kept for the collection whose schema has the fingerprint *model*: blob id to parsed entry."""
+        return self._load("parsed", model)
+
+    def save_parsed(self, model: str, parsed: Mapping[str, Parsed]) -> None:
+        """Add entries; those already there are left alone."""
+        self._save("parsed", model, parsed)
+
+    def load_departed(self, model: str) -> dict[str, Parsed]:
+        """As :meth:`load_parsed`, of files that are gone: only what their addresses need, and not read at every start."""
+        return self._load("departed", model)
+
+    def save_departed(self, model: str, parsed: Mapping[str, Parsed]) -> None:
+        """As :meth:`save_parsed`, of files that are gone."""
+        self._save("departed", model, parsed)
+
+    def _load(self, table: str, model: str) -> dict[str, Parsed]:
         found: dict[str, Parsed] = {}
         with self._connect() as connection:
             if connection is None:
                 return found
-            rows = connection.execute("SELECT blob, checksum, value FROM parsed WHERE model = ?", (model,))
+            rows = connection.execute(f"SELECT blob, checksum, value FROM {table} WHERE model = ?", (model,))  # noqa: S608
             for blob, checksum, value in rows:
                 if zlib.crc32(value) != checksum:
                     raise sqlite3.DatabaseError("a row does not match its checksum")
                 found[blob.hex()] = pooled(_decode(value))
         return {} if self._broken else found
 
-    def save_parsed(self, model: str, parsed: Mapping[str, Parsed]) -> None:
-        """Add entries; those already there are left alone."""
+    def _save(self, table: str, model: str, parsed: Mapping[str, Parsed]) -> None:
         if not parsed:
             return
         with self._connect() as connection:
             if connection is not None:
-                connection.executemany("INSERT OR IGNORE INTO parsed VALUES (?, ?, ?, ?)", _rows(model, parsed.items()))
+                rows = _rows(model, parsed.items())
+                connection.executemany(f"INSERT OR IGNORE INTO {table} VALUES (?, ?, ?, ?)", rows)  # noqa: S608
 
     def prune(self, models: Iterable[str]) -> None:
         """Forget what was parsed by schemas that are no longer in use."""

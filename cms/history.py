@@ -60,7 +60,7 @@ class History:
     """The history of every regular file at one commit. Immutable.
 
     Attributes:
-        departed: what became of the files that were at a path where none is now.
+        departed: what went from each path, the latest first, and where it is now; there may be another file at the path.
     """
 
     def __init__(
@@ -68,11 +68,11 @@ class History:
         commit: CommitId,
         lives: Layers[_Life],
         graves: Layers[_Grave],
-        departed: Layers[Departure] | None = None,
+        departed: Layers[tuple[Departure, ...]] | None = None,
     ) -> None:
         """Use ``History.build`` or ``from_bytes``."""
         self.commit = commit
-        self.departed: Layers[Departure] = Layers({}) if departed is None else departed
+        self.departed: Layers[tuple[Departure, ...]] = Layers({}) if departed is None else departed
         self._lives = lives
         self._graves = graves
 
@@ -83,9 +83,8 @@ class History:
         Raises:
             RepositoryProblem: Git's program is missing or fails, or an object is missing or damaged.
         """
-        files = {file.path: file.blob for file in store.list_files(commit)}
-        trace = _Trace(store, commit, files)
-        whereabouts = Whereabouts(commit, files, MAX_DEPARTED)
+        trace = _Trace(store, commit, {file.path: file.blob for file in store.list_files(commit)})
+        whereabouts = Whereabouts(commit, MAX_DEPARTED)
         trace.run(whereabouts.watch(read_steps(store, commit)))
         lives = {line.path: _Life(line.first, line.last) for line in trace.alive if line.first and line.last}
         graves = {
@@ -93,7 +92,7 @@ class History:
             for line in reversed(trace.dead[:MAX_REMEMBERED])
             if line.first and line.last
         }
-        return cls(commit, Layers(lives), Layers(graves), Layers(whereabouts.departed))
+        return cls(commit, Layers(lives), Layers(graves), Layers(whereabouts.departed()))
 
     def advance(self, store: Store, new_commit: CommitId) -> "History":
         """Return the history at *new_commit*: by what is new there, or built anew when this commit does not lead to it.
@@ -111,22 +110,19 @@ class History:
             steps = list(read_steps(store, new_commit, self.commit))
         if not any(self.commit in step.parents for step in steps):
             return History.build(store, new_commit)
-        files = _files_to_follow(store, new_commit, changes, steps)
-        trace = _Trace(store, new_commit, files)
-        whereabouts = Whereabouts(new_commit, files, MAX_DEPARTED)
+        trace = _Trace(store, new_commit, _files_to_follow(store, new_commit, changes, steps))
+        whereabouts = Whereabouts(new_commit, MAX_DEPARTED)
         trace.run(whereabouts.watch(steps))
         lives = self._continued(trace)
         if lives is None:
             return History.build(store, new_commit)
         gone: dict[str, _Life | None] = {change.path: None for change in changes if change.new is None}
+        updates = whereabouts.since(self.commit, self.departed, changes, steps[0].stamp)
         return History(
             new_commit,
             self._lives.changed({**gone, **lives}),
             self._graves.changed(self._buried(trace)),
-            latest(
-                self.departed.changed(whereabouts.since(self.commit, self.departed, changes, steps[0].stamp)),
-                MAX_DEPARTED,
-            ),
+            latest(self.departed.changed(updates), MAX_DEPARTED) if updates else self.departed,
         )
 
     def differing(self, other: "History") -> set[str]:
@@ -150,6 +146,14 @@ class History:
             last_commit=last.commit,
         )
 
+    def buried(self) -> dict[str, BlobId]:
+        """Return what was deleted and is not there now: path to what it held last. What was moved is not gone."""
+        return {
+            path: departures[0].blob
+            for path, departures in self.departed.items()
+            if departures[0].to is None and path not in self._lives
+        }
+
     def to_bytes(self) -> bytes:
         """Encode for a cache."""
         stamps: dict[Stamp, int] = {}
@@ -160,7 +164,8 @@ class History:
         lives = self._lives.flat()
         graves = self._graves.flat()
         departed = self.departed.flat()
-        commits = {commit: index for index, commit in enumerate({each.before: None for each in departed.values()})}
+        known = {departure.before: None for departures in departed.values() for departure in departures}
+        commits = {commit: index for index, commit in enumerate(known)}
         return msgspec.msgpack.encode(
             _Encoded(
                 version=_FORMAT_VERSION,
@@ -173,7 +178,10 @@ class History:
                     for path, grave in graves.items()
                 ],
                 stamps=list(stamps),
-                departed=[(path, each.blob, each.at, commits[each.before], each.to) for path, each in departed.items()],
+                departed=[
+                    (path, [(each.blob, each.at, commits[each.before], each.to) for each in departures])
+                    for path, departures in departed.items()
+                ],
                 commits=list(commits),
             )
         )
@@ -192,8 +200,11 @@ class History:
                 path: _Grave(blob, _Life(stamps[first], stamps[last])) for path, blob, first, last in encoded.graves
             }
             departed = {
-                path: Departure(blob, at, encoded.commits[before], sys.intern(to) if to is not None else None)
-                for path, blob, at, before, to in encoded.departed
+                path: tuple(
+                    Departure(blob, at, encoded.commits[before], None if to is None else sys.intern(to))
+                    for blob, at, before, to in departures
+                )
+                for path, departures in encoded.departed
             }
         except (msgspec.DecodeError, IndexError, ValueError):
             return None
@@ -243,7 +254,7 @@ class _Encoded(msgspec.Struct, array_like=True):
     lasts: list[int]
     graves: list[tuple[str, BlobId, int, int]]
     stamps: list[Stamp]
-    departed: list[tuple[str, BlobId, int, int, str | None]]
+    departed: list[tuple[str, list[tuple[BlobId, int, int, str | None]]]]
     commits: list[CommitId]
 
 

@@ -21,6 +21,7 @@ from cms.adopt import is_markdown
 from cms.bodies import Bodies
 from cms.cache import DerivedCache
 from cms.catalog import Catalog
+from cms.departed import Departures
 from cms.errors import CMSError, InvalidContent, RefNotFound, RepositoryProblem, SearchUnavailable
 from cms.finding import Finding, finding_of
 from cms.model import ContentModel, read_model, with_branch
@@ -73,6 +74,7 @@ class Site:
         self._infer = infer
         self._cache = DerivedCache(cache_folder)
         self.bodies = Bodies(store, self._cache)
+        self.departures = Departures(store, self._cache)
         self.searches = SearchLog()
         self._watch = store.watch(ref)
         self._catalog: Catalog | None = None

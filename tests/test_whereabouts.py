@@ -20,7 +20,9 @@ def gone(repo: Repo, tip: str) -> dict[str, str | None]:
         advanced = History.build(store, CommitId(start)).advance(store, CommitId(tip))
         assert advanced.departed.flat() == built.departed.flat(), start
     assert History.from_bytes(built.to_bytes()).departed.flat() == built.departed.flat()  # type: ignore[union-attr]
-    return {path: departure.to for path, departure in built.departed.items()}
+    there = {file.path for file in store.list_files(CommitId(tip))}
+    assert built.buried().keys() == {path for path, all in built.departed.items() if all[0].to is None} - there
+    return {path: departures[0].to for path, departures in built.departed.items() if path not in there}
 
 
 def test_a_deleted_file_went_nowhere_and_it_is_known_what_and_when(repo: Repo) -> None:
@@ -28,7 +30,7 @@ def test_a_deleted_file_went_nowhere_and_it_is_known_what_and_when(repo: Repo) -
     tip = repo.commit({"a.md": None})
     at = int(repo.clock.timestamp())
     assert gone(repo, tip) == {"a.md": None}
-    departure = History.build(Store.open(repo.path), CommitId(tip)).departed["a.md"]
+    departure = History.build(Store.open(repo.path), CommitId(tip)).departed["a.md"][0]
     assert (departure.before, departure.at) == (before, at)
     assert repo.git("cat-file", "blob", departure.blob) == "1"
 
@@ -80,6 +82,17 @@ def test_a_move_leads_to_the_file_and_not_to_what_stands_at_its_place_later(repo
     assert gone(repo, repo.commit({"b.md": None})) == {"a.md": "c.md", "b.md": None}
 
 
+def test_several_departures_from_one_path_are_remembered(repo: Repo) -> None:
+    repo.commit({"a.md": LONG, "x.md": "x"})
+    repo.commit({"a.md": None, "b.md": LONG})
+    repo.commit({"a.md": OTHER})
+    repo.commit({"a.md": None})
+    tip = repo.commit({"a.md": "short", "b.md": None, "c.md": LONG})
+    assert gone(repo, tip) == {"b.md": "c.md"}
+    departures = History.build(Store.open(repo.path), CommitId(tip)).departed["a.md"]
+    assert [departure.to for departure in departures] == [None, "c.md"]
+
+
 def test_what_git_takes_for_a_change_of_a_file_is_no_move(repo: Repo) -> None:
     repo.commit({"a.md": LONG, "b.md": OTHER})
     assert gone(repo, repo.commit({"a.md": None, "b.md": LONG})) == {"a.md": None}
@@ -115,7 +128,7 @@ def test_a_draft_that_deletes_and_moves_does_so_when_it_is_merged(repo: Repo) ->
     merge = repo.commit({"a.md": None, "c.md": LONG, "b.md": None}, parents=[main, draft])
     at = int(repo.clock.timestamp())
     assert gone(repo, merge) == {"a.md": "c.md", "b.md": None}
-    departure = History.build(Store.open(repo.path), CommitId(merge)).departed["b.md"]
+    departure = History.build(Store.open(repo.path), CommitId(merge)).departed["b.md"][0]
     assert (departure.before, departure.at) == (main, at)
 
 
@@ -137,7 +150,7 @@ def test_a_published_line_that_became_a_side_branch_is_followed_by_what_differs(
     merge = repo.commit({"a.md": None, "c.md": LONG, "b.md": None}, parents=[side, main])
     store = Store.open(repo.path)
     advanced = History.build(store, CommitId(main)).advance(store, CommitId(merge))
-    assert {path: departure.to for path, departure in advanced.departed.items()} == {"a.md": "c.md", "b.md": None}
+    assert {path: departures[0].to for path, departures in advanced.departed.items()} == {"a.md": "c.md", "b.md": None}
 
 
 def test_a_branch_that_was_forced_elsewhere_forgets(repo: Repo) -> None:

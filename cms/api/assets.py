@@ -1,12 +1,13 @@
 """``/assets/{path}``: images and documents as they lie in the repository at the commit that is served."""
 
 import mimetypes
+from urllib.parse import quote
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
-from cms.api.state import Context, context, no_parameters
-from cms.errors import NotFound
+from cms.api.state import BASE, Context, context, no_parameters
+from cms.errors import Gone, NotFound
 from cms.refs import BlobId
 
 SAFE_TYPES = frozenset(
@@ -36,20 +37,22 @@ async def get_asset(request: Request) -> Response:
 
 
 def _answer(ctx: Context, path: str) -> Response:
-    kind = mimetypes.guess_type(path)[0]
-    blob = (
-        ctx.site.store.find_blob(ctx.catalog.snapshot.commit.id, path)
-        if kind in SAFE_TYPES and not is_hidden(path)
-        else None
-    )
+    kind = _kind(path)
+    blob = ctx.site.store.find_blob(ctx.catalog.snapshot.commit.id, path) if kind else None
     if blob is None:
-        raise NotFound(f"there is no asset {path!r}")
+        departures = ctx.catalog.snapshot.history.departed.get(path) if kind else None
+        if departures is None:
+            raise NotFound(f"there is no asset {path!r}")
+        target = departures[0].to
+        if target is None or not _kind(target):
+            raise Gone(f"the asset {path!r} was withdrawn")
+        return RedirectResponse(f"{BASE}/assets/{quote(target)}", 308)
     headers = {
         "ETag": f'"{blob}"',
         "Content-Commit": ctx.catalog.snapshot.commit.id,
         "X-Content-Type-Options": "nosniff",
         "Content-Security-Policy": "sandbox; default-src 'none'",
-        "Content-Disposition": "inline" if str(kind).startswith("image/") else "attachment",
+        "Content-Disposition": "inline" if kind.startswith("image/") else "attachment",
     }
     return Response(_read(ctx, blob), media_type=kind, headers=headers)
 
@@ -63,6 +66,12 @@ def _read(ctx: Context, blob: BlobId) -> bytes:
     if SHARED_BYTES_LEAST <= len(content) <= SHARED_BYTES_MOST:
         ctx.lanes.last_file = (blob, content)
     return content
+
+
+def _kind(path: str) -> str:
+    """The media type of a file that may be served; empty for others."""
+    kind = mimetypes.guess_type(path)[0]
+    return kind if kind in SAFE_TYPES and not is_hidden(path) else ""
 
 
 def is_hidden(path: str) -> bool:

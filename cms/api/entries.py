@@ -13,12 +13,13 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from cms.api.pages import Answered, Page, keep_answer, view_of
-from cms.api.responses import json_response, page_response
+from cms.api.responses import json_response, page_response, with_query
 from cms.api.search import search_response
 from cms.api.state import BASE, Context, context
-from cms.catalog import Catalog
+from cms.catalog import Catalog, LocaleChain
+from cms.departed import Moved
 from cms.entry import Entry
-from cms.errors import EntryNotFound
+from cms.errors import CollectionNotFound, EntryNotFound, Gone
 from cms.params import (
     ListRequest,
     find_collection,
@@ -78,10 +79,16 @@ def _render(presenter: Presenter, entries: Sequence[Entry], shape: Shape) -> lis
 
 
 async def get_entry(request: Request) -> Response:
-    """``GET /entries/{collection}/{slug}``; an alias of an entry is redirected to it."""
+    """``GET /entries/{collection}/{slug}``; an alias of an entry, and a name it had, is redirected to it."""
     ctx = context(request)
-    collection = find_collection(ctx.catalog.model, request.path_params["collection"])
     slug: str = request.path_params["slug"]
+    try:
+        collection = find_collection(ctx.catalog.model, request.path_params["collection"])
+    except CollectionNotFound:
+        moved = await _find_moved(request, ctx, ctx.catalog.default_chain)
+        if moved is None:
+            raise
+        return moved
     pairs = split_query(request.scope["query_string"])
     chain, shape = read_detail_request(pairs, ctx.catalog, collection)
     entry = ctx.catalog.find(collection.name, slug, chain)
@@ -92,6 +99,9 @@ async def get_entry(request: Request) -> Response:
         if target is not None and ctx.catalog.find(collection.name, target, chain) is not None:
             url = f"{BASE}/entries/{quote(collection.name)}/{quote(target)}"
             return RedirectResponse(f"{url}?{urlencode(pairs)}" if pairs else url, 308)
+        moved = await _find_moved(request, ctx, chain)
+        if moved is not None:
+            return moved
         locale = f" in {' or '.join(part for part in chain if part)}" if "" not in chain else ""
         raise EntryNotFound(f"{collection.name} has no entry {slug!r}{locale}", collection=collection.name, slug=slug)
     path = f"{BASE}/entries/{quote(entry.collection)}/{quote(entry.slug)}"
@@ -110,8 +120,28 @@ async def get_entry(request: Request) -> Response:
 
 def _without_slash(request: Request) -> str:
     path = f"{BASE}/entries/{quote(request.path_params['collection'])}/{quote(request.path_params['slug'])}".rstrip("/")
-    query = request.scope["query_string"].decode("latin-1")
-    return f"{path}?{query}" if query else path
+    return with_query(request, path)
+
+
+async def _find_moved(request: Request, ctx: Context, chain: LocaleChain) -> Response | None:
+    """The redirection to where the entry is now that once was at this address; ``None`` when none was there.
+
+    Raises:
+        Gone: one was, and it was withdrawn.
+    """
+    collection: str = request.path_params["collection"]
+    slug: str = request.path_params["slug"]
+    departures = ctx.site.departures
+    if departures.is_ready(ctx.catalog):
+        found = departures.find(ctx.catalog, collection, slug, chain)
+    else:
+        found = await ctx.lanes.sorting.run(departures.find, ctx.catalog, collection, slug, chain)
+    if isinstance(found, Moved):
+        path = f"{BASE}/entries/{quote(found.collection)}/{quote(found.slug)}"
+        return RedirectResponse(with_query(request, path), 308)
+    if found is not None:
+        raise Gone(f"the entry {slug!r} of {collection} was withdrawn", collection=collection, slug=slug)
+    return None
 
 
 async def _detail(ctx: Context, entry: Entry, shape: Shape) -> bytes:

@@ -123,7 +123,7 @@ def _collection_paths(
             "meta": meta,
             "links": {"self": f"{path}/{first.slug}?locale={first.locale}", "collection": path},
         }
-    one = answers(json_answer("The entry.", schema_of(f"{name}Detail"), example=detailed), 400, 404, 503)
+    one = answers(json_answer("The entry.", schema_of(f"{name}Detail"), example=detailed), 400, 404, 410, 503)
     return {
         path: {
             "get": {
@@ -175,6 +175,7 @@ def _site_paths(ctx: Context, collections: Sequence[CollectionParameters]) -> di
         "content": {kind: {"schema": {}} for kind in sorted(SAFE_TYPES)},
         "headers": headers("ETag", "Cache-Control", "Content-Commit", "Vary"),
     }
+    moved: Json = {"308": {"$ref": "#/components/responses/Moved"}}
     openapi = answers(json_answer("OpenAPI 3.1.", {"type": "object"}), 400, 503)
     return {
         f"{BASE}/": operation("getSite", "The site and links to everything below", site),
@@ -189,7 +190,7 @@ def _site_paths(ctx: Context, collections: Sequence[CollectionParameters]) -> di
         ),
         f"{BASE}/suggest": operation("suggest", "Completions while typing", _completed(), *_suggest_parameters(ctx)),
         f"{BASE}/assets/{{path}}": operation(
-            "getAsset", "An image or another file", answers(file, 400, 404, 503), asset
+            "getAsset", "An image or another file", {**answers(file, 400, 404, 410, 503), **moved}, asset
         ),
         f"{BASE}/openapi.json": operation("getOpenapi", "This document", openapi),
     }

@@ -5,7 +5,7 @@ from typing import Any
 
 from cms.api.problems import HTTP_CODES, MEDIA_TYPE, STATUS
 from cms.entry import META_KINDS
-from cms.errors import CMSError, InvalidQuery, NotFound, RepositoryProblem, SearchUnavailable
+from cms.errors import CMSError, Gone, InvalidQuery, NotFound, RepositoryProblem, SearchUnavailable
 
 Json = dict[str, Any]
 TEXT: Json = {"type": "string"}
@@ -14,13 +14,15 @@ LOCALIZED: Json = {"type": "object", "additionalProperties": TEXT, "description"
 STATUS_TEXTS = {
     400: "The query is not valid; `errors` names the parameter, and the nearest valid name where there is one.",
     404: "There is no such thing, or it is not public now.",
+    410: "It was public, and has been withdrawn.",
     500: "Something went wrong on our side; it has been logged.",
     503: "There is nothing to serve yet, or the search index is being built; ask again after `Retry-After` seconds.",
 }
-STATUS_NAMES = {400: "InvalidQuery", 404: "NotFound", 500: "InternalError", 503: "Unavailable"}
+STATUS_NAMES = {400: "InvalidQuery", 404: "NotFound", 410: "Gone", 500: "InternalError", 503: "Unavailable"}
 STATUS_ERRORS: Mapping[int, tuple[type[CMSError], ...]] = {
     400: (InvalidQuery,),
     404: (NotFound, *NotFound.__subclasses__()),
+    410: (Gone,),
     503: (RepositoryProblem, SearchUnavailable),
 }
 CACHED = ("ETag", "Last-Modified", "Cache-Control", "Content-Commit", "Vary")
@@ -227,7 +229,7 @@ def fixed_headers() -> dict[str, Json]:
         "Content-Commit": "The commit that was read.",
         "Vary": "What else the answer depends on.",
         "Link": "The other pages of a list (RFC 8288).",
-        "Location": "Where the entry is now.",
+        "Location": "Where it is now.",
         "Retry-After": "Seconds to wait.",
     }
     return {name: {"description": text, "schema": TEXT} for name, text in texts.items()}
@@ -243,7 +245,7 @@ def fixed_responses() -> dict[str, Json]:
     found: dict[str, Json] = {
         "NotModified": {"description": "What the client has is still right.", "headers": headers(*CACHED)},
         "Moved": {
-            "description": "The slug is an earlier one of an entry; `Location` names the one it has now.",
+            "description": "It had this address earlier; `Location` names the one it has now.",
             "headers": headers("Location", "Cache-Control"),
         },
     }

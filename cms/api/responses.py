@@ -34,6 +34,12 @@ def object_response(
     return json_response(request, ctx, orjson.dumps(body, default=msgspec.to_builtins))
 
 
+def with_query(request: Request, path: str) -> str:
+    """*path* with the query string of *request*, for a redirection."""
+    query = request.scope["query_string"].decode("latin-1")
+    return f"{path}?{query}" if query else path
+
+
 def page_response(
     request: Request,
     ctx: Context,

@@ -162,7 +162,7 @@ def test_a_deleted_file_is_gone_with_the_next_request(serve: Serve, repo: Repo) 
     client = serve()
     assert client.ask("/entries/posts/a").status_code == 200
     repo.commit({"posts/a.md": None})
-    assert client.ask("/entries/posts/a").status_code == 404
+    assert client.ask("/entries/posts/a").status_code == 410
     assert client.slugs() == ["b"]
 
 
