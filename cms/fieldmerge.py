@@ -43,6 +43,16 @@ def merge_fields(base: Mapping[str, Any], ours: Mapping[str, Any], theirs: Mappi
     return FieldMerge(_merge_objects(base, ours, theirs, (), clashes), clashes)
 
 
+def compare_fields(ours: Mapping[str, Any], theirs: Mapping[str, Any], path: Path = ()) -> Iterator[FieldClash]:
+    """Find where two sides differ that have nothing in common to tell who changed what."""
+    for name in [*ours, *(name for name in theirs if name not in ours)]:
+        one, other = ours.get(name, REMOVED), theirs.get(name, REMOVED)
+        if isinstance(one, dict) and isinstance(other, dict):
+            yield from compare_fields(one, other, (*path, name))
+        elif not is_same(one, other):
+            yield FieldClash(path=(*path, name), base=REMOVED, ours=one, theirs=other)
+
+
 def is_same(one: Any, other: Any) -> bool:
     """Say whether two values are the same and written the same but for quotes; ``1`` is neither ``true`` nor ``1.0``."""
     return bool(_label(one) == _label(other))
@@ -67,20 +77,17 @@ def _merge(base: Any, ours: Any, theirs: Any, path: Path, clashes: list[FieldCla
     if is_same(base, ours):
         return theirs
     merged: Any = REMOVED
-    if _are(dict, base, ours, theirs):
-        return _merge_objects({} if base is REMOVED else base, ours, theirs, path, clashes)
-    if _are(list, base, ours, theirs):
-        merged = _merge_lists([] if base is REMOVED else base, ours, theirs, path, clashes)
+    if isinstance(ours, dict) and isinstance(theirs, dict) and (base is REMOVED or isinstance(base, dict)):
+        before: Any = {} if base is REMOVED else base
+        return _merge_objects(before, ours, theirs, path, clashes)
+    if isinstance(ours, list) and isinstance(theirs, list) and isinstance(base, list):
+        merged = _merge_lists(base, ours, theirs, path, clashes)
     elif all(isinstance(text, str) and "\n" in text for text in (base, ours, theirs)):
         merged = _merge_texts(base, ours, theirs)
     if merged is REMOVED:
         clashes.append(FieldClash(path=path, base=base, ours=ours, theirs=theirs))
         return ours
     return merged
-
-
-def _are(kind: type, base: Any, ours: Any, theirs: Any) -> bool:
-    return isinstance(ours, kind) and isinstance(theirs, kind) and (base is REMOVED or isinstance(base, kind))
 
 
 def _merge_objects(

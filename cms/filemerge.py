@@ -18,7 +18,7 @@ from typing import Any
 from cms import fences, frontmatter, yamltext
 from cms.edit import REMOVED, Spelled, set_fields, spelled
 from cms.errors import CMSError
-from cms.fieldmerge import FieldClash, is_same, merge_fields
+from cms.fieldmerge import FieldClash, FieldMerge, compare_fields, is_same, merge_fields
 from cms.finding import Finding
 from cms.linemerge import Overlap, merge_lines
 from cms.yamltext import JSONValue, field_name
@@ -162,7 +162,10 @@ class _EntryMerge:
     theirs: _Version
 
     def result(self) -> bytes | tuple[Clash, ...]:
-        merged = merge_fields(self.base.fields, self.ours.fields, self.theirs.fields)
+        if self.base_source is None:
+            merged = FieldMerge(self.ours.fields, list(compare_fields(self.ours.fields, self.theirs.fields)))
+        else:
+            merged = merge_fields(self.base.fields, self.ours.fields, self.theirs.fields)
         body = self._body()
         if not merged.clashes and self.base_source is not None:
             lines = merge_lines(self.base_source, self.ours_source, self.theirs_source)
@@ -222,12 +225,12 @@ class _EntryMerge:
         if len({base.format, ours.format, theirs.format}) > 1:
             if base.format == ours.format or base.format == theirs.format:
                 return other if base.format == ours.format else one
-            return one if ours.format == theirs.format and _has_comments(one, other) else None
+            return _with_all_comments(one, other) if ours.format == theirs.format else None
         merged = merge_lines(before, one, other)
         if isinstance(merged, bytes) and self._holds(merged, values, b""):
             return merged
         # Only the writing is left to clash: quotes, order and indentation may get lost, what somebody remarked may not.
-        return one if _has_comments(one, other) else other if _has_comments(other, one) else None
+        return _with_all_comments(one, other)
 
 
 def _with(version: _Version, values: Mapping[str, Any]) -> bytes:
@@ -256,10 +259,10 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any], path: tuple[str, ..
             yield (*path, name), value
 
 
-def _has_comments(source: bytes, other: bytes) -> bool:
-    """Say whether *source* has all the comments of *other*."""
-    ours, theirs = (Counter(text.strip() for text in _COMMENT.findall(side.decode())) for side in (source, other))
-    return theirs <= ours
+def _with_all_comments(one: bytes, other: bytes) -> bytes | None:
+    """Return the front matter that has all the comments of both, the first if it can; None when each has its own."""
+    ours, theirs = (Counter(text.strip() for text in _COMMENT.findall(side.decode())) for side in (one, other))
+    return one if theirs <= ours else other if ours <= theirs else None
 
 
 def _plain(value: Any) -> Any:
@@ -285,6 +288,9 @@ def _text_clash(path: str, overlap: Overlap, above: int = 0) -> Clash:
 
 
 def _explain(clash: FieldClash, base: JSONValue, ours: JSONValue, theirs: JSONValue) -> str:
+    if clash.base is REMOVED and REMOVED in (clash.ours, clash.theirs):
+        only, value = ("draft", theirs) if clash.ours is REMOVED else ("published branch", ours)
+        return f"both added this file, and only the {only} has the field: {_shown(value)}"
     if clash.ours is REMOVED:
         return f"the published branch took it away, and the draft made it {_shown(theirs)} (it was {_shown(base)})"
     if clash.theirs is REMOVED:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cms.edit import REMOVED, Spelled
-from cms.fieldmerge import is_same, merge_fields
+from cms.fieldmerge import compare_fields, is_same, merge_fields
 
 SCALARS = st.sampled_from([None, True, 1, 1.5, "a", "b", "one\ntwo\nthree\n", "one\n2\nthree\n", Spelled("3.10", 3.1)])
 VALUES = st.recursive(
@@ -93,7 +93,8 @@ LONG = "one\ntwo\nthree\nfour\nfive\n"
         (LONG, LONG.replace("one", "1"), LONG.replace("one", "I"), [("f",)]),
         (["a", "b"], ["a", "b", "c"], ["d", "a", "b"], ["d", "a", "b", "c"]),
         (["a"], ["a", "b"], ["a", "c"], ["a", "b", "c"]),
-        (..., ["a"], ["b"], ["a", "b"]),
+        (..., ["a"], ["b"], [("f",)]),
+        ([], ["a"], ["b"], ["a", "b"]),
         (["a"], ["b", "a"], ["a", "b"], ["b", "a"]),
         (["a", "b"], ["b"], ["a"], []),
         (["a", "b", "c"], ["x", "b", "c"], ["a", "b", "y"], ["x", "b", "y"]),
@@ -119,3 +120,12 @@ def test_what_becomes_of_a_field(base: Any, ours: Any, theirs: Any, merged: Any)
 def test_a_clash_has_all_three_values() -> None:
     (clash,) = merge_fields({"a": {"b": 1}}, {"a": {"b": 2}}, {"a": {}}).clashes
     assert (clash.path, clash.base, clash.ours, clash.theirs) == (("a", "b"), 1, 2, REMOVED)
+
+
+def test_without_a_base_every_difference_is_named() -> None:
+    found = list(compare_fields({"a": 1, "o": {"x": 1, "y": 1}, "b": 1}, {"a": 1, "o": {"x": 2, "y": 1}, "c": 1}))
+    assert [(clash.path, clash.ours, clash.theirs) for clash in found] == [
+        (("o", "x"), 1, 2),
+        (("b",), 1, REMOVED),
+        (("c",), REMOVED, 1),
+    ]

@@ -204,11 +204,15 @@ def test_a_body_behind_a_fence_without_a_line_end_begins_on_its_own_line() -> No
     )
 
 
-def test_the_same_new_file_on_both_sides_merges_as_far_as_it_is_the_same() -> None:
-    ours = "---\ntitle: A\nweight: 1\n---\nOne.\n"
-    assert merge(None, ours, edit(ours, "weight: 1", "url: /a")) == edit(ours, "weight: 1\n", "weight: 1\nurl: /a\n")
-    assert merge(None, ours, edit(ours, "title: A", "title: B")) == ["title"]
-    assert merge(None, ours, edit(ours, "One.", "1.")) == [""]
+def test_a_file_that_both_added_clashes_wherever_it_differs() -> None:
+    ours = "---\ntitle: A  # short\nseo: {a: 1}\n---\nOne.\n"
+    theirs = edit(ours, "title: A  # short", "title: B", "{a: 1}", "{a: 1, b: 2}", "One.", "1.")
+    assert merge(None, ours, theirs) == ["title", "seo.b", ""]
+    assert (
+        merge(None, ours, edit(ours, "A  # short", "'A'")) == merge(None, edit(ours, "A  # short", "'A'"), ours) == ours
+    )
+    found = clash(None, ours, edit(ours, "{a: 1}", "{a: 1, b: 2}"))
+    assert found.message == "both added this file, and only the draft has the field: 2"
 
 
 def test_lines_that_git_would_merge_into_a_list_with_doubles_are_merged_by_value() -> None:
