@@ -244,7 +244,13 @@ class Coverage:
         policy = self._rights.policy
         reviewers = [policy.name(person) for person in lack.reviewers]
         authors = [policy.name(person) for person in lack.authors]
-        kind = f"reviewer of {lack.by}" if lack.by else "reviewer"
+        kind = (
+            "reviewer"
+            if not lack.by
+            else f"reviewer among {lack.by}"
+            if lack.by[0] == "@"
+            else "reviewer that the rule names"
+        )
         if not reviewers:
             return f"nobody can: there is no {kind} for {it}"
         if len(authors) == len(reviewers) == 1:

@@ -89,7 +89,7 @@ class Gathering:
     def facts(self, judge: Findings | None) -> Facts:
         """Everything, put together."""
         base = self._bases.find(self._head)
-        merge = self._merge(base)
+        merge = self._merge()
         at_head = self._sources.seen(base, self._head)
         is_judged = judge is not None and bool(merge.changes) and not merge.clashes
         commits = tuple(self._commit(commit) for commit in self._ordered)
@@ -232,9 +232,10 @@ class Gathering:
 
     # -- what publishing would change ----------------------------------------------------------------------------------
 
-    def _merge(self, base: CommitId | None) -> Merge:
+    def _merge(self) -> Merge:
         if not self._present:
             return Merge(changes={}, contents={}, clashes=(), base=self._head)
+        base = self._bases.find_only(self._head)
         return merge_drafts(self._store, ours=self._published, theirs=self._head, base=base)
 
     def _files(self, merge: Merge, base: CommitId | None, at_head: Changes) -> Iterator[FileFacts]:

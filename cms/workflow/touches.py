@@ -79,6 +79,11 @@ class Bases:
             return next(iter(below), None)
         return self._store.merge_base(commit, self._published)
 
+    def find_only(self, commit: CommitId) -> CommitId | None:
+        """As ``find`` where there is but one such commit; None where histories crossed, or have nothing in common."""
+        below = self._below.get(commit, {commit})
+        return next(iter(below)) if len(below) == 1 else None
+
     def _without_ancestors(self, commits: frozenset[CommitId]) -> frozenset[CommitId]:
         """*commits* without those that another one descends from."""
         known = self._best.get(commits)
