@@ -159,8 +159,11 @@ class Departures:
                 yield _Address(name, entry.locale, file.path, float(departure.at), departure.to)
 
     def _place(self, departed: Departed, catalog: Catalog) -> Iterator[_Former]:
+        models: dict[CommitId, ContentModel | None] = {}
         for path, departure in ((path, each) for path, departures in departed.items() for each in departures):
-            model = self._model_before(departure.before, catalog)
+            if departure.before not in models:
+                models[departure.before] = self._model_before(departure.before, catalog)
+            model = models[departure.before]
             place = model.place(path) if model is not None else None
             if model is not None and place is not None:
                 yield _Former(path, departure, *place, model)
