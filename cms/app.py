@@ -14,12 +14,25 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from cms.api import about, assets, entries, health, openapi, search, suggest
+from cms.api import (
+    about,
+    assets,
+    drafts,
+    entries,
+    health,
+    openapi,
+    previews,
+    search,
+    session,
+    setup,
+    suggest,
+    tokens,
+)
 from cms.api.gate import Gate
 from cms.api.metrics import Metrics
 from cms.api.problems import on_error, on_failure, on_http_error
 from cms.api.state import BASE
-from cms.errors import CMSError
+from cms.errors import CMSError, NotFound
 from cms.inferred import infer_model
 from cms.log import configure_log
 from cms.settings import read_environment
@@ -39,12 +52,42 @@ def routes(metrics: Metrics) -> list[Route]:
         Route(f"{BASE}/collections", about.list_collections),
         Route(f"{BASE}/collections/{{collection}}", about.get_collection),
         Route(f"{BASE}/openapi.json", openapi.get_openapi),
+        *editing_routes(),
         Route(f"{BASE}/", about.get_site),
         Route(BASE, about.get_site),
         Route("/", about.lead_to_site),
         Route("/healthz", health.healthz),
         Route("/readyz", health.readyz),
         Route("/metrics", metrics.endpoint),
+    ]
+
+
+def editing_routes() -> list[Route]:
+    """What people do by name: drafts, accounts, the first start."""
+    draft = f"{BASE}/drafts/{{name}}"
+    entry = f"{draft}/entries/{{collection}}/{{slug:path}}"
+    return [
+        Route(f"{BASE}/drafts", drafts.list_drafts, methods=["GET"]),
+        Route(f"{BASE}/drafts", drafts.create_draft, methods=["POST"]),
+        Route(draft, drafts.get_draft, methods=["GET"]),
+        Route(draft, drafts.remove_draft, methods=["DELETE"]),
+        Route(f"{draft}/verdicts", drafts.list_verdicts, methods=["GET"]),
+        Route(f"{draft}/verdicts", drafts.add_verdict, methods=["POST"]),
+        Route(f"{draft}/publication", drafts.publish_draft, methods=["POST"]),
+        Route(f"{draft}/schedule", drafts.set_schedule, methods=["PUT", "DELETE"]),
+        Route(f"{draft}/renames", drafts.rename, methods=["POST"]),
+        Route(f"{draft}/diff", previews.get_diff, methods=["GET"]),
+        Route(entry, previews.get_entry, methods=["GET"]),
+        Route(entry, drafts.put_entry, methods=["PUT", "PATCH"]),
+        Route(entry, drafts.remove_entry, methods=["DELETE"]),
+        Route(f"{BASE}/session", session.sign_in, methods=["POST"]),
+        Route(f"{BASE}/session", session.sign_out, methods=["DELETE"]),
+        Route(f"{BASE}/me", session.get_me, methods=["GET"]),
+        Route(f"{BASE}/tokens", tokens.list_tokens, methods=["GET"]),
+        Route(f"{BASE}/tokens", tokens.create_token, methods=["POST"]),
+        Route(f"{BASE}/tokens/{{id}}", tokens.revoke_token, methods=["DELETE"]),
+        Route("/setup/{secret}", setup.show_setup, methods=["GET"]),
+        Route("/setup/{secret}", setup.use_setup, methods=["POST"]),
     ]
 
 
@@ -71,6 +114,12 @@ def _lifespan(site: Site) -> Callable[[Starlette], AbstractAsyncContextManager[N
                 site.searcher.follow(site.catalog.snapshot)
             except CMSError as error:
                 log.warning("search.not_indexed", reason=str(error))
+            try:
+                site.office()
+            except NotFound:
+                pass  # nobody may change this site
+            except CMSError as error:
+                log.warning("office.closed", reason=str(error))
         yield
         site.close()
 

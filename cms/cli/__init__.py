@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from cms import __version__
-from cms.cli import accounts
+from cms.cli import accounts, drafts, verdicts
 from cms.cli.adoption import adopt
 from cms.cli.check import check
 from cms.cli.content import list_entries, search, show
@@ -147,6 +147,31 @@ register(
 )
 register("list", accounts.list_tokens, "cms token list", "cms token list kari --json", group=token)
 register("revoke", accounts.revoke_token, "cms token revoke 5tikdkn1pfo1", group=token)
+register("drafts", drafts.list_drafts, "cms drafts", "cms drafts --json")
+register("draft", drafts.show_draft, "cms draft easter")
+register("start", drafts.start, "cms start easter")
+register(
+    "write",
+    drafts.write,
+    "cms write easter posts/paske --set title='God påske' --body paske.md",
+    "cms write easter posts/paske --set 'tags=[\"helg\"]' --unset excerpt",
+)
+register("delete", drafts.delete, "cms delete easter posts/paske")
+register("mv", drafts.move, "cms mv easter posts/paske god-paske")
+register("request", verdicts.request, "cms request easter -m 'Please read the second paragraph'")
+register("approve", verdicts.approve, "cms approve easter -m 'Reads well'")
+register("changes", verdicts.changes, "cms changes easter -m 'Too long' --on content/posts/paske.md#title")
+register("comment", verdicts.comment, "cms comment easter -m 'Nice' --on content/posts/paske.md:12")
+register("withdraw", verdicts.withdraw, "cms withdraw easter")
+register("lift", verdicts.lift, "cms lift easter kari --reason 'Kari is away, and it was done'")
+register("schedule", verdicts.schedule, "cms schedule easter 2026-04-02T07:00", "cms schedule easter never")
+register("publish", verdicts.publish, "cms publish easter")
+register("bypass", verdicts.bypass, "cms bypass easter --reason 'The water must be boiled until Friday'")
+register("close", drafts.close, "cms close easter --reason 'Next year'")
+register("revert", verdicts.revert, "cms revert 1f3dc0c101b5ff10cc968d043f9c2af1e4873bb1")
+register("rollback", verdicts.rollback, "cms rollback 1f3dc0c101b5ff10cc968d043f9c2af1e4873bb1 --draft back")
+register("unpublish", verdicts.unpublish, "cms unpublish posts/paske --reason 'Easter is over'")
+register("restore", verdicts.restore, "cms restore posts/paske")
 
 
 def main() -> None:

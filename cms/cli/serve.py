@@ -3,6 +3,7 @@
 import errno
 import socket
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -21,7 +22,7 @@ from cms.cli.git import count_uncommitted
 from cms.cli.output import counted, finding_text, out, print_note
 from cms.cli.protocol import BoundedProtocol
 from cms.cli.sites import BranchOption, SiteArgument, open_site, update_search
-from cms.errors import SearchUnavailable
+from cms.errors import CMSError, NotFound, SearchUnavailable
 from cms.finding import printable
 from cms.log import configure_log
 from cms.refs import short_name
@@ -62,6 +63,7 @@ def serve(
     with refusing_port(host, port):
         listener.listen(BACKLOG)
     print_addresses(console, opened, host, port)
+    print_editing(console, opened, host, port)
     if workers == 1:
         return run_alone(listener, build_app(opened), access_log=access_log)
     opened.close()
@@ -213,6 +215,29 @@ def print_addresses(console: Console, site: Site, host: str, port: int) -> None:
     word = find_word(site)
     if word:
         console.print(Text(f"  curl '{address}{API}/search?q={quote(word)}'"))
+
+
+def print_editing(console: Console, site: Site, host: str, port: int) -> None:
+    """Print how the site is edited, and to a new one the link with which its first maintainer begins."""
+    if site.is_empty:
+        return
+    try:
+        office = site.office()
+    except NotFound:
+        return
+    except CMSError as error:
+        print_note(f"Nobody can edit here: {error}")
+        return
+    server = site.catalog.model.settings.server
+    shown = EVERY_ADDRESS.get(host, f"[{host}]" if ":" in host else host)
+    address = server.url.rstrip("/") or f"http://{shown}:{port}"
+    console.print(Text(f"  git clone {address}/git/{server.name}.git"))
+    secret = office.accounts.setup_secret(datetime.now(UTC))
+    if secret is not None:
+        console.print(
+            Text("Nobody has an account yet. The first maintainer chooses a password here, once, within a day:")
+        )
+        console.print(Text(f"  {address}/setup/{secret}"))
 
 
 def find_word(site: Site) -> str:

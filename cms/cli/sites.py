@@ -1,6 +1,7 @@
 """Which repository a command is about, and opening it."""
 
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -75,7 +76,7 @@ def open_site(site: Path | None, branch: str = "") -> tuple[Site, Environment]:
         RefNotFound: there is no such branch.
     """
     known = read_environment()
-    environment = Environment(site=find_repository(site), branch=branch or known.branch, log_level=known.log_level)
+    environment = replace(known, site=find_repository(site), branch=branch or known.branch)
     with progress("Reading the content") as step:
         opened = Site.open(environment.site, infer=infer_model, environment=environment, progress=step)
     return opened, environment

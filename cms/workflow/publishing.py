@@ -1,0 +1,219 @@
+"""Publishing: the one act that changes what readers see.
+
+A publication is a merge commit on the published branch, whose second parent is the head of the draft and whose tree is our merge, and one
+compare-and-swap. Approvals, validity and conflicts are looked at for exactly the two commits that are merged; when the published branch
+moves in between the swap fails and everything is looked at again.
+"""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from cms.errors import Conflict, Forbidden, InvalidContent, MergeConflict, RefMoved
+from cms.permissions import Principal, Target, require
+from cms.pushlog import Move
+from cms.refs import CommitId, draft_ref
+from cms.workflow.actions import Action
+from cms.workflow.flow import ATTEMPTS, Draft, Workflow
+from cms.workflow.outcome import DraftState, Status
+
+LOCK = "branchpress.lock"
+PUBLISHING = ("publish", "bypass")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publication:
+    """What was published: the merge, and what it brought.
+
+    Attributes:
+        commit: the merge; None when everything was public already.
+        is_repeated: the draft had been published before, and nothing happened now.
+    """
+
+    draft: str
+    commit: CommitId | None
+    head: CommitId
+    paths: tuple[str, ...]
+    approved_by: tuple[str, ...]
+    bypass: str = ""
+    is_repeated: bool = False
+
+
+def publish(
+    flow: Workflow, who: Principal, name: str, *, expected: CommitId | None = None, message: str = "", now: datetime
+) -> Publication:
+    """Merge an approved draft into the published branch.
+
+    Raises:
+        DraftNotFound, Forbidden, StaleRequest: as for every verb.
+        MergeConflict: the same was changed on both sides; facts: findings.
+        InvalidContent: the merged result would have errors; facts: findings.
+        Conflict: approvals are missing, or changes are asked for; facts: missing.
+        RefMoved: others published again and again in the meantime.
+    """
+    return _publish(flow, who, name, "publish", Action.PUBLISH, expected=expected, message=message, reason="", now=now)
+
+
+def bypass(
+    flow: Workflow, who: Principal, name: str, *, reason: str, expected: CommitId | None = None, now: datetime
+) -> Publication:
+    """Publish without the approvals, in an emergency: by those whom ``cms.toml`` names, with a reason, visible to everybody for ever.
+
+    What is invalid or in conflict is not published this way either.
+
+    Raises:
+        Forbidden: *who* is not named, or gave no reason.
+    """
+    if len(reason.strip()) < 10:
+        raise Forbidden("publishing past the rules needs a reason of a sentence; everybody will read it")
+    return _publish(
+        flow,
+        who,
+        name,
+        "publish.bypass",
+        Action.BYPASS,
+        expected=expected,
+        message="",
+        reason=" ".join(reason.split()),
+        now=now,
+    )
+
+
+def _publish(
+    flow: Workflow,
+    who: Principal,
+    name: str,
+    permission: str,
+    action: Action,
+    *,
+    expected: CommitId | None,
+    message: str,
+    reason: str,
+    now: datetime,
+) -> Publication:
+    for attempt in range(ATTEMPTS):
+        with _publishing(flow):
+            done = _done_before(flow, who, permission, name)
+            if done is not None:
+                return done
+            draft = flow.find(who, permission, name, expected=expected, reason=reason, now=now)
+            state = draft.state
+            if state.status is Status.PUBLISHED:
+                return _nothing_left(flow, who, draft, now)
+            refuse_unpublishable(state, action)
+            try:
+                return _merge(flow, who, draft, message=message, reason=reason, now=now)
+            except RefMoved:
+                if attempt == ATTEMPTS - 1:
+                    raise
+    raise AssertionError("unreachable")
+
+
+@contextmanager
+def _publishing(flow: Workflow) -> Iterator[None]:
+    """One publication at a time on this machine. Only a courtesy: the compare-and-swap is what keeps two from mixing."""
+    path = flow.store.common_dir / LOCK
+    with path.open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def refuse_unpublishable(state: DraftState, action: Action) -> None:
+    """Refuse what cannot go public as it is, with everything that is in the way.
+
+    Raises:
+        MergeConflict, InvalidContent, Conflict: see :func:`publish`.
+    """
+    if state.clashes:
+        findings = tuple(clash.finding() for clash in state.clashes)
+        raise MergeConflict(
+            f"the draft {state.name} and the published branch changed the same: {'; '.join(map(str, findings[:5]))}. "
+            "Merge the published branch into the draft, and choose",
+            draft=state.name,
+            findings=findings,
+        )
+    errors = tuple(finding for finding in state.findings if finding.severity == "error")
+    if errors:
+        more = f", and {len(errors) - 1} more" if len(errors) > 1 else ""
+        raise InvalidContent(f"the draft {state.name} would publish errors: {errors[0]}{more}", findings=errors)
+    if not state.entries:
+        raise Conflict(
+            f"the draft {state.name} holds nothing to publish yet", draft=state.name, state=state.status.value
+        )
+    is_ready = state.status in (Status.APPROVED, Status.SCHEDULED)
+    if action is not Action.BYPASS and (not is_ready or state.blocking):
+        raise Conflict(
+            f"the draft {state.name} cannot be published yet: {'; '.join(state.missing) or state.status.value}",
+            draft=state.name,
+            state=state.status.value,
+            missing=state.missing,
+        )
+
+
+def _merge(flow: Workflow, who: Principal, draft: Draft, *, message: str, reason: str, now: datetime) -> Publication:
+    state, merge = draft.state, draft.state.merge
+    for blob, data in merge.contents.items():
+        written = flow.writer.write_blob(data)
+        assert written == blob
+    tree = flow.writer.write_tree(flow.tree_of(state.published), dict(merge.changes))
+    approved_by = tuple(sorted({person for entry in state.entries for person in entry.approvals}))
+    trailers = [
+        ("Draft", draft.name),
+        ("Published-by", who.person),
+        *(("Approved-by", person) for person in approved_by),
+        *([("Bypass", reason)] if reason else []),
+    ]
+    commit = flow.write_commit(
+        who,
+        tree=tree,
+        parents=[state.published, draft.head],
+        message=message.strip() or subject_of(draft),
+        trailers=trailers,
+        now=now,
+    )
+    moves = [Move(flow.ref, state.published, commit), Move(draft.ref, draft.head, None)]
+    flow.record(who, "bypass" if reason else "publish", moves, note=reason, now=now)
+    return Publication(
+        draft=draft.name,
+        commit=commit,
+        head=draft.head,
+        paths=tuple(sorted(merge.changes)),
+        approved_by=approved_by,
+        bypass=reason,
+    )
+
+
+def subject_of(draft: Draft) -> str:
+    """The first line of a publication: what a log shows."""
+    entries = draft.state.entries
+    what = entries[0].slug or entries[0].path if len(entries) == 1 else f"{len(entries)} entries"
+    return f"Publish {draft.name}: {what}"
+
+
+def _done_before(flow: Workflow, who: Principal, permission: str, name: str) -> Publication | None:
+    """The publication of a draft that is gone because it was published: asking twice does no harm."""
+    ref = draft_ref(name)
+    if flow.store.resolve(ref) is not None:
+        return None
+    last = next(reversed(flow.log.life(ref)), None)
+    if last is None or last.act not in PUBLISHING:
+        return None
+    heads = {move.ref: move for move in last.moves}
+    main = heads.get(flow.ref)
+    if main is None or main.new is None or not flow.store.is_ancestor(main.new, flow.published()):
+        return None
+    require(permission, who, flow.policy(), Target(is_ready=True, reason="it was done before"))
+    old, head = main.old, heads[ref].old
+    paths = tuple(change.path for change in flow.store.diff(old, main.new)) if old is not None else ()
+    return Publication(
+        draft=name, commit=main.new, head=head or main.new, paths=paths, approved_by=(), is_repeated=True
+    )
+
+
+def _nothing_left(flow: Workflow, who: Principal, draft: Draft, now: datetime) -> Publication:
+    """The draft is public already: a second click, or what a crash left over. Only the ref goes away."""
+    if flow.store.is_ancestor(draft.head, draft.state.published):
+        flow.record(who, "publish", [Move(draft.ref, draft.head, None)], note="was published already", now=now)
+    return Publication(draft=draft.name, commit=None, head=draft.head, paths=(), approved_by=())

@@ -1,0 +1,392 @@
+"""Verbs that change what a draft holds: start, write, delete, rename, close.
+
+Each is one commit on the draft, judged before the draft moves there: what a push would be refused for is refused here too.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from cms.dates import parse_day
+from cms.edit import REMOVED, new_entry, set_fields
+from cms.edit.references import rewrite_references
+from cms.entry import Entry
+from cms.errors import Conflict, EntryNotFound, InvalidContent, RefMoved, RefNotFound
+from cms.frontmatter import read
+from cms.model import ContentModel
+from cms.params import find_collection
+from cms.paths import fill_pattern
+from cms.permissions import Principal, Target, require
+from cms.pushlog import Move
+from cms.refs import BlobId, CommitId, draft_ref
+from cms.schema import Collection
+from cms.snapshot import Snapshot
+from cms.workflow.actions import Action
+from cms.workflow.flow import ATTEMPTS, Draft, Workflow
+from cms.workflow.outcome import DraftState
+from cms.workflow.views import draft_snapshot
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+CLOSED = "refs/cms/closed/"
+Values = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryName:
+    """Which entry a verb is about. An empty locale stands for the site's default; a path says where a new file goes."""
+
+    collection: str
+    slug: str
+    locale: str = ""
+    path: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.collection}/{self.slug}{f' ({self.locale})' if self.locale else ''}"
+
+
+def start_draft(flow: Workflow, who: Principal, name: str, *, now: datetime) -> DraftState:
+    """Begin a draft where the published branch is now.
+
+    Raises:
+        Forbidden: *who* may not begin drafts.
+        Conflict: the name is taken, or cannot be one.
+    """
+    require("draft.create", who, flow.policy(), Target(owner=who.person))
+    check_name(name)
+    ref = draft_ref(name)
+    if flow.store.resolve(ref) is not None:
+        raise Conflict(f"there is a draft {name!r} already; choose another name", draft=name)
+    flow.record(who, "start", [Move(ref, None, flow.published())], now=now)
+    return flow.state(name, now)
+
+
+def check_name(name: str) -> None:
+    """Refuse what cannot be the name of a draft.
+
+    Raises:
+        Conflict: says what a name looks like.
+    """
+    try:
+        draft_ref(name)
+        is_well_formed = NAME.fullmatch(name) is not None
+    except RefNotFound:
+        is_well_formed = False
+    if not is_well_formed:
+        raise Conflict(
+            f"{name!r} cannot be the name of a draft: use up to 100 letters (a to z), digits, '.', '_' and '-', "
+            "beginning with a letter or digit"
+        )
+
+
+def write_entry(
+    flow: Workflow,
+    who: Principal,
+    name: str,
+    entry: EntryName,
+    fields: Values,
+    *,
+    body: str | None = None,
+    replace: bool = False,
+    expected: CommitId | None = None,
+    message: str = "",
+    now: datetime,
+) -> DraftState:
+    """Write fields and body of one entry of a draft; only the bytes of what changes are touched.
+
+    Args:
+        fields: new values; ``REMOVED`` takes a field away.
+        body: the new Markdown; None leaves it.
+        replace: fields that are not named go away.
+        expected: the head that the caller decided on.
+
+    Raises:
+        DraftNotFound, Forbidden, StaleRequest, Conflict: as for every verb.
+        InvalidContent: the entry would break its schema, or something that refers to it; facts: findings.
+    """
+
+    def edit(snapshot: Snapshot) -> tuple[dict[str, bytes | None], str]:
+        collection = find_collection(snapshot.model, entry.collection)
+        known = find_file(snapshot, entry)
+        if known is None:
+            wanted = {key: value for key, value in fields.items() if value is not REMOVED}
+            path = entry.path or place_entry(snapshot.model, collection, entry, fields)
+            return {path: new_entry(wanted, body or "")}, f"Add {entry}"
+        source = flow.store.read_blob(BlobId(known.blob))
+        changes: dict[str | tuple[str, ...], Any] = {}
+        changes.update(fields.items())
+        if replace:
+            changes |= {key: REMOVED for key in read(source).values if key not in fields}
+        return {known.path: set_fields(source, changes, body=body)}, f"Change {entry}"
+
+    return _change(flow, who, "write", Action.WRITE, name, edit, expected=expected, message=message, now=now)
+
+
+def delete_entry(
+    flow: Workflow,
+    who: Principal,
+    name: str,
+    entry: EntryName,
+    *,
+    expected: CommitId | None = None,
+    message: str = "",
+    now: datetime,
+) -> DraftState:
+    """Take an entry out of the draft's tree; publishing the draft withdraws it.
+
+    Raises:
+        EntryNotFound: the draft has no such entry.
+        InvalidContent: something refers to it; facts: findings.
+    """
+
+    def edit(snapshot: Snapshot) -> tuple[dict[str, bytes | None], str]:
+        return {require_file(snapshot, entry).path: None}, f"Delete {entry}"
+
+    return _change(flow, who, "delete", Action.DELETE, name, edit, expected=expected, message=message, now=now)
+
+
+def rename_entry(
+    flow: Workflow,
+    who: Principal,
+    name: str,
+    entry: EntryName,
+    slug: str,
+    *,
+    expected: CommitId | None = None,
+    message: str = "",
+    now: datetime,
+) -> DraftState:
+    """Give an entry another slug, in every locale it has (or in the one that is named), and rewrite the references to it.
+
+    Raises:
+        EntryNotFound: the draft has no such entry.
+        Conflict: the new slug is taken.
+    """
+
+    def edit(snapshot: Snapshot) -> tuple[dict[str, bytes | None], str]:
+        return rename_files(flow, snapshot, entry, slug), f"Rename {entry} to {slug}"
+
+    return _change(flow, who, "rename", Action.RENAME, name, edit, expected=expected, message=message, now=now)
+
+
+def rename_files(flow: Workflow, snapshot: Snapshot, entry: EntryName, slug: str) -> dict[str, bytes | None]:
+    """What changes when *entry* gets another *slug*: files move, and those that refer to it name the new one."""
+    collection = find_collection(snapshot.model, entry.collection)
+    files = [
+        file
+        for file in snapshot.files.values()
+        if (file.collection, file.slug) == (entry.collection, entry.slug) and entry.locale in ("", file.locale)
+    ]
+    if not files:
+        raise EntryNotFound(f"{entry.collection} has no entry {entry.slug!r} in this draft")
+    if any((file.collection, file.slug) == (entry.collection, slug) for file in snapshot.files.values()):
+        raise Conflict(f"{entry.collection} has an entry {slug!r} already; choose another slug")
+    changes: dict[str, bytes | None] = {}
+    for file in files:
+        source = flow.store.read_blob(BlobId(file.blob))
+        target = move_path(file, slug)
+        match = collection.match(target)
+        if file.parsed.slug is not None:
+            changes[file.path] = set_fields(source, {"slug": slug})
+        elif match is None or match.slug != slug:
+            raise Conflict(f"{file.path} cannot be renamed to {slug!r}: {target} would not be in {entry.collection}")
+        else:
+            changes[file.path] = None
+            changes[target] = source
+    names = {(entry.collection, entry.slug): slug}
+    for other in snapshot.files.values():
+        referring = snapshot.model.collections[other.collection]
+        if not any(entry.collection in item.references for item in referring.walk_fields()):
+            continue
+        path = other.path if changes.get(other.path, b"") is not None else move_path(other, slug)
+        source = changes.get(path) or flow.store.read_blob(BlobId(other.blob))
+        changed = rewrite_references(source, names, referring)
+        if changed != source:
+            changes[path] = changed
+    return changes
+
+
+def move_path(file: Entry, slug: str) -> str:
+    """Where *file* goes when its slug becomes *slug*: the last place in its path where the old one stands."""
+    head, found, tail = file.path.rpartition(file.slug)
+    return f"{head}{slug}{tail}" if found else file.path
+
+
+def close_draft(
+    flow: Workflow, who: Principal, name: str, *, reason: str = "", expected: CommitId | None = None, now: datetime
+) -> CommitId:
+    """Give a draft up. Its commits are kept under ``refs/cms/closed/``, so that it can be begun again from there.
+
+    Returns:
+        Its last head.
+    """
+    draft = flow.find_for(who, "draft.delete", Action.CLOSE, name, expected=expected, reason=reason, now=now)
+    keep = f"{CLOSED}{name}/{draft.head}"
+    moves = [Move(draft.ref, draft.head, None)]
+    if flow.store.resolve(keep) is None:
+        flow.writer.move_ref(keep, old=None, new=draft.head, message=f"closed by {who.person}")
+    flow.record(who, "close", moves, note=reason, now=now)
+    return draft.head
+
+
+# -- one commit on a draft ---------------------------------------------------------------------------------------------
+
+
+def _change(
+    flow: Workflow,
+    who: Principal,
+    act: str,
+    action: Action,
+    name: str,
+    edit: Any,
+    *,
+    expected: CommitId | None,
+    message: str,
+    now: datetime,
+) -> DraftState:
+    """Commit on the draft what *edit* makes of it; again when somebody was faster and the caller did not name a head."""
+    for attempt in range(ATTEMPTS):
+        draft = find_to_write(flow, who, action, name, expected=expected, now=now)
+        files, subject = edit(draft_snapshot(flow, draft.head))
+        require(
+            write_permission(who, draft),
+            who,
+            draft.policy,
+            Target(
+                paths=tuple(files),
+                collections=_collections(flow, files),
+                owner=flow.target_of(draft.state, who).owner,
+                writers=draft.state.writers,
+            ),
+        )
+        try:
+            commit_files(flow, who, draft, files, act=act, message=message or subject, now=now)
+            return flow.state(name, now)
+        except RefMoved:
+            if attempt == ATTEMPTS - 1 or expected is not None:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _collections(flow: Workflow, files: Mapping[str, object]) -> dict[str, str]:
+    places = {path: flow.snapshot().model.place(path) for path in files}
+    return {path: place[0].name for path, place in places.items() if place is not None}
+
+
+def find_to_write(
+    flow: Workflow, who: Principal, action: Action, name: str, *, expected: CommitId | None, now: datetime
+) -> Draft:
+    """The draft, for *who* to change it: their own, or somebody else's.
+
+    Raises:
+        DraftNotFound, Forbidden, StaleRequest, Conflict: as for every verb.
+    """
+    draft = flow.find_for(who, "draft.read", action, name, expected=expected, now=now)
+    owner = flow.target_of(draft.state, who).owner
+    require(write_permission(who, draft), who, draft.policy, Target(owner=owner, writers=draft.state.writers))
+    return draft
+
+
+def write_permission(who: Principal, draft: Draft) -> str:
+    """The row of the matrix for changing this draft."""
+    hands = draft.policy.hands(who.person)
+    return "draft.write" if draft.state.owner is None or draft.state.owner in hands else "draft.write_others"
+
+
+def commit_files(
+    flow: Workflow,
+    who: Principal,
+    draft: Draft,
+    files: Mapping[str, bytes | None],
+    *,
+    act: str,
+    message: str,
+    trailers: tuple[tuple[str, str], ...] = (),
+    now: datetime,
+) -> CommitId:
+    """Commit *files* on the draft when the result is valid; None takes a file away. Nothing changes when it is not.
+
+    Raises:
+        InvalidContent: facts: findings.
+        RefMoved: somebody was faster.
+        Conflict: nothing would change.
+    """
+    writer = flow.writer
+    changes = {path: None if data is None else writer.write_blob(data) for path, data in files.items()}
+    base = flow.tree_of(draft.head)
+    tree = writer.write_tree(base, changes)
+    if tree == base:
+        raise Conflict("nothing would change: the draft holds exactly this already", draft=draft.name)
+    commit = flow.write_commit(
+        who, tree=tree, parents=[draft.head], message=message, trailers=[*trailers, ("Draft", draft.name)], now=now
+    )
+    refuse_errors(flow.state_at(draft.name, commit, now), files)
+    flow.record(who, act, [Move(draft.ref, draft.head, commit)], now=now)
+    return commit
+
+
+def refuse_errors(state: DraftState, files: Mapping[str, object]) -> None:
+    """Refuse what a push would be refused for: errors in the files that are written, and those that this causes elsewhere.
+
+    Raises:
+        InvalidContent: facts: findings.
+    """
+    errors = [finding for finding in state.findings if finding.severity == "error"]
+    named = [finding for finding in errors if finding.path in files] or errors
+    if named:
+        more = f", and {len(named) - 1} more" if len(named) > 1 else ""
+        raise InvalidContent(f"{named[0]}{more}", findings=tuple(named))
+
+
+# -- files of entries --------------------------------------------------------------------------------------------------
+
+
+def find_file(snapshot: Snapshot, entry: EntryName) -> Entry | None:
+    """The file of an entry, hidden or not; by its path when one is named."""
+    if entry.path:
+        found = snapshot.files.get(entry.path)
+        return found if found is not None and found.collection == entry.collection else None
+    locale = entry.locale or snapshot.model.settings.site.default_locale
+    for file in snapshot.files.values():
+        if file.slug == entry.slug and file.collection == entry.collection and file.locale == locale:
+            return file
+    return None
+
+
+def require_file(snapshot: Snapshot, entry: EntryName) -> Entry:
+    """The file of an entry.
+
+    Raises:
+        EntryNotFound: there is none.
+    """
+    found = find_file(snapshot, entry)
+    if found is None:
+        raise EntryNotFound(f"there is no {entry} here", collection=entry.collection, slug=entry.slug)
+    return found
+
+
+def place_entry(model: ContentModel, collection: Collection, entry: EntryName, fields: Values) -> str:
+    """Where the file of a new entry goes, by the first pattern of its collection that can be filled in.
+
+    Raises:
+        Conflict: none can: the caller must say the path.
+    """
+    default = model.settings.site.default_locale
+    locale = entry.locale or default
+    if locale not in model.locales:
+        raise Conflict(f"{locale!r} is none of the site's locales: {', '.join(model.locales)}")
+    try:
+        day = parse_day(str(fields.get(collection.date_field or "", "")))
+    except ValueError:
+        day = None
+    for pattern in collection.patterns:
+        path = fill_pattern(pattern, entry.slug, locale=locale, is_default=locale == default, day=day)
+        place = model.place(path) if path is not None else None
+        if path is not None and place is not None and place[0].name == collection.name and place[1].slug == entry.slug:
+            return path
+    patterns = " or ".join(pattern.text for pattern in collection.patterns)
+    raise Conflict(
+        f"the path of a new entry {entry.slug!r} in {collection.name} cannot be told from {patterns}; name it, such as "
+        f"--path {collection.patterns[0].text.replace('{slug}', entry.slug)}"
+    )
