@@ -8,6 +8,7 @@ Not here: who may do it (``permissions``), and whether it has been approved (``w
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import msgspec
 
@@ -111,7 +112,8 @@ def _check_tree(
     if before is not None:
         known = [*known, before.commit.tree]
         ground = ground or ground_of(before.model)
-    return check_tree(tree, known, reader.read_tree, reader.blob_size, ground=ground or USUAL_GROUND)
+    read_tree = cache(reader.read_tree)
+    return check_tree(tree, known, read_tree, reader.blob_size, ground=ground or USUAL_GROUND)
 
 
 def _first_snapshot(reader: Reader, commit: CommitId) -> Snapshot | None:

@@ -76,11 +76,12 @@ class Overlay:
             RepositoryProblem: *base* or one of its trees cannot be read.
         """
         self._reader = reader
+        # Those that were made, and those that were read: a large folder is asked for several times by who compares.
         self._trees: dict[TreeId, bytes] = {}
         self._contents = contents or {}
         self._commit = reader.commit(base)
         self.base = base
-        self.tree = rewrite_tree(self._commit.tree, changes, reader.read_tree, self._keep_tree)
+        self.tree = rewrite_tree(self._commit.tree, changes, self.read_tree, self._keep_tree)
         self.head = CommitId(_TREE_PREFIX + self.tree)
 
     def _keep_tree(self, raw: bytes) -> TreeId:
@@ -142,7 +143,9 @@ class Overlay:
     def read_tree(self, id: TreeId) -> bytes:
         """Read the raw bytes of a tree."""
         found = self._trees.get(id)
-        return self._reader.read_tree(id) if found is None else found
+        if found is None:
+            found = self._trees[id] = self._reader.read_tree(id)
+        return found
 
 
 def object_id(kind: str, raw: bytes) -> str:

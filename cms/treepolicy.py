@@ -255,12 +255,16 @@ class _Walk:
     def _judge_folder(self, rows: Sequence[Row], names: set[bytes], folder: str) -> None:
         """Judge what *names*, which are new, are beside the others."""
         order = [row[1] + b"/" if row[0] == _TREE else row[1] for row in rows]
-        if order != sorted(order) or len({row[1] for row in rows}) != len(rows):
+        all_names = [row[1] for row in rows]
+        if order != sorted(order) or len(set(all_names)) != len(rows):
             message = "entries of the folder are twice or not in order, so programs disagree about what is in it"
             self._report("tree-order", folder, message, "make the commit with Git itself; see git fsck")
+        folded = _fold(all_names)
+        if len(set(folded)) == len(folded):
+            return
         alike: dict[str, list[bytes]] = {}
-        for row in rows:
-            alike.setdefault(_fold(row[1]), []).append(row[1])
+        for name, key in zip(all_names, folded, strict=True):
+            alike.setdefault(key, []).append(name)
         for same in alike.values():
             for one, other in pairwise(same):
                 new, old = (other, one) if other in names else (one, other)
@@ -270,11 +274,12 @@ class _Walk:
                     self._report("tree-alike", path, message, "rename one of them: Windows and macOS keep only one")
 
 
-def _fold(name: bytes) -> str:
-    if name.isascii():
-        return name.decode().lower()
-    text = name.decode("utf-8", "surrogateescape")
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+def _fold(names: Sequence[bytes]) -> list[str]:
+    """*names* as file systems compare that tell neither case nor forms of Unicode apart; all at once, since a folder may be large."""
+    text = b"\0".join(names).decode("utf-8", "surrogateescape")
+    if text.isascii():
+        return text.lower().split("\0")
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).split("\0")
 
 
 def _text(name: bytes) -> str:

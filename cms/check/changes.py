@@ -57,7 +57,7 @@ def check_changes(
         found, known, cause_of = effect.find(), effect.known(), effect.causes.get
     else:
         found = find_all(View(after, reader, find_draft), reader)
-        known = {item.identity for item in find_all(View(before, reader), reader)}
+        known = {item.identity for item in find_all(View(before, reader, suggests=False), reader)}
         cause_of = _schema_at_fault(after.model, changed)
     kept = [item for item in found if item.path in changed or item.identity not in known]
     return tell(_abridged(kept, changed, cause_of), reader)
@@ -98,7 +98,7 @@ class _Effect:
         for kind in (NAMES, VALUES):
             if kind.name not in after.derived:
                 after.derived[kind.name] = postings_of(before, kind).advance(self._removed, self._added)
-        self._before = View(before, reader)
+        self._before = View(before, reader, suggests=False)
         self._after = View(after, reader, find_draft)
         touched = [*self._removed, *self._added]
         self._names = sorted(self._before.names.keys_of(touched))

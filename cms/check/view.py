@@ -1,7 +1,7 @@
 """A snapshot as the rules look at it: which entries there are, and which files."""
 
 import difflib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from cms.check.files import Files
@@ -11,9 +11,9 @@ from cms.overlay import Reader
 from cms.schema import Collection, Field
 from cms.snapshot import Snapshot
 
-#: So many times a slug is looked for that was probably meant, and among so many.
+#: So many times a slug is looked for that was probably meant, and among so many: comparing closely takes its time.
 SUGGESTIONS_LIMIT = 100
-COMPARED_LIMIT = 1_000
+COMPARED_LIMIT = 500
 #: The name of another draft that has an entry, by collection and slug; None when there is none.
 FindDraft = Callable[[str, str], str | None]
 
@@ -28,11 +28,14 @@ class Standing(NamedTuple):
 class View:
     """One snapshot while it is judged."""
 
-    def __init__(self, snapshot: Snapshot, reader: Reader, find_draft: FindDraft | None = None) -> None:
+    def __init__(
+        self, snapshot: Snapshot, reader: Reader, find_draft: FindDraft | None = None, *, suggests: bool = True
+    ) -> None:
         """Look at *snapshot*, whose tree *reader* can read.
 
         Args:
             find_draft: tells where an entry is that is not here.
+            suggests: look for what was meant; in vain where nobody reads it.
         """
         self.snapshot = snapshot
         self.model = snapshot.model
@@ -46,7 +49,9 @@ class View:
             if any(map(is_link, collection.walk_fields()))
         }
         self._standings: dict[Key, Standing] = {}
+        self._suggests = suggests
         self._suggested: dict[tuple[str, tuple[str, ...]], str] = {}
+        self._edges: dict[str, Mapping[str, list[str]]] = {}
 
     def linking(self, entry: Entry) -> Collection | None:
         """The collection of *entry* when its fields may name entries or files."""
@@ -73,14 +78,27 @@ class View:
         """The slug that was probably meant; empty when none is near, or when there have been too many questions."""
         key = str(value), collections
         if key not in self._suggested:
-            if len(self._suggested) >= SUGGESTIONS_LIMIT:
+            if len(self._suggested) >= SUGGESTIONS_LIMIT or not self._suggests:
                 return ""
             wanted = fold(key[0].rpartition("/")[2])
-            known = [name for collection in collections for name in self.names.names(collection)]
-            near = difflib.get_close_matches(wanted, _likely(wanted, known), n=1)
+            likely = [name for collection in collections for name in self._likely(wanted, collection)]
+            near = difflib.get_close_matches(wanted, likely, n=1)
             meant = self._named(near[0], collections) if near else ""
             self._suggested[key] = f"did you mean {meant!r}?" if meant else ""
         return self._suggested[key]
+
+    def _likely(self, wanted: str, collection: str) -> Sequence[str]:
+        """The slugs of *collection*; of very many those that could be *wanted* with an error in it."""
+        edges = self._edges.get(collection)
+        if edges is None:
+            edges = self._edges[collection] = _by_edge(self.names.names(collection))
+        if len(edges[""]) <= COMPARED_LIMIT:
+            return edges[""]
+        same = dict.fromkeys([*edges.get(f"{wanted[:2]}…", ()), *edges.get(f"…{wanted[-2:]}", ())])
+        longest = max(2, len(wanted) // 4)
+        likely = [name for name in same if abs(len(name) - len(wanted)) <= longest]
+        likely.sort(key=lambda name: (name[:4] != wanted[:4], name[-4:] != wanted[-4:]))
+        return likely[:COMPARED_LIMIT]
 
     def _named(self, folded: str, collections: Iterable[str]) -> str:
         paths = [path for name in collections for path in self.names.get((name, folded))]
@@ -99,16 +117,11 @@ def is_link(item: Field) -> bool:
     return is_reference(item) or is_asset(item)
 
 
-def _likely(wanted: str, known: Sequence[str]) -> Sequence[str]:
-    """Of very many slugs those that could be *wanted* with an error in it: comparing closely takes its time."""
-    if len(known) <= COMPARED_LIMIT:
-        return known
-    edges = wanted[:2], wanted[-2:]
-    longest = max(2, len(wanted) // 4)
-    likely = [
-        name
-        for name in known
-        if (name[:2] == edges[0] or name[-2:] == edges[1]) and abs(len(name) - len(wanted)) <= longest
-    ]
-    likely.sort(key=lambda name: (name[:4] != wanted[:4], name[-4:] != wanted[-4:]))
-    return likely[:COMPARED_LIMIT]
+def _by_edge(names: Iterable[str]) -> Mapping[str, list[str]]:
+    """All *names*, and those that begin, or end, with the same two letters: few errors touch both."""
+    found: dict[str, list[str]] = {"": []}
+    for name in names:
+        found[""].append(name)
+        found.setdefault(f"{name[:2]}…", []).append(name)
+        found.setdefault(f"…{name[-2:]}", []).append(name)
+    return found
