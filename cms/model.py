@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import PurePosixPath
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -57,6 +58,12 @@ class ContentModel:
         if "" in folders:
             return ()
         return tuple(sorted(folders))
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of all collections, also of those whose schema cannot be read."""
+        written = (PurePosixPath(path).stem for path in self.sources if path != SETTINGS_FILE)
+        return frozenset((*self.collections, *written))
 
     @property
     def fingerprint(self) -> str:

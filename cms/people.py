@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from cms.errors import InvalidSettings
-from cms.finding import Finding, printable
+from cms.finding import Finding, finding_of, printable
 from cms.globs import compile_glob
 from cms.matrix import BOT_SCOPES
 from cms.policy import Area, Grant, Person, Policy, Review, Role, Rule, comparable, is_protected
@@ -19,7 +19,19 @@ from cms.pubkeys import read_public_key
 from cms.settings import SCHEMAS_FOLDER, SETTINGS_FILE, nearest
 from cms.tomltext import Places, parse_toml
 
-__all__ = ["Area", "Grant", "Person", "Policy", "Review", "Role", "Rule", "check_policy", "is_protected", "read_policy"]
+__all__ = [
+    "Area",
+    "Grant",
+    "Person",
+    "Policy",
+    "Review",
+    "Role",
+    "Rule",
+    "check_people",
+    "check_policy",
+    "is_protected",
+    "read_policy",
+]
 
 MOST_APPROVALS = 20
 POLICY_RULE = "policy"
@@ -324,6 +336,16 @@ def _read_email(text: str) -> tuple[str, str]:
 def _read_key(text: str) -> tuple[str, str]:
     key = read_public_key(text)
     return key.text, key.id
+
+
+def check_people(source: bytes | None, collections: Iterable[str]) -> list[Finding]:
+    """Everything that is wrong with, or odd about, the people and rules in a ``cms.toml``."""
+    known = list(collections)
+    try:
+        return check_policy(read_policy(source, collections=known), known)
+    except InvalidSettings as error:
+        found: tuple[Finding, ...] = error.facts.get("findings", ())
+        return list(found) or [finding_of(error, path=SETTINGS_FILE)]
 
 
 def check_policy(policy: Policy, collections: Iterable[str]) -> list[Finding]:
