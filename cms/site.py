@@ -22,13 +22,15 @@ from cms.bodies import Bodies
 from cms.cache import DerivedCache
 from cms.catalog import Catalog
 from cms.departed import Departures
-from cms.errors import CMSError, InvalidContent, RefNotFound, RepositoryProblem, SearchUnavailable
+from cms.errors import CMSError, InvalidContent, NotFound, RefNotFound, RepositoryProblem, SearchUnavailable
 from cms.finding import Finding, finding_of
 from cms.model import ContentModel, read_model, with_branch
-from cms.refs import BlobId, CommitId, branch_ref, is_commit_id, short_name, tag_ref
+from cms.office import Office
+from cms.people import read_policy
+from cms.refs import BRANCHES, BlobId, CommitId, branch_ref, is_commit_id, short_name, tag_ref
 from cms.searching import Searcher
 from cms.searchlog import SearchLog
-from cms.settings import SCHEMAS_FOLDER, SETTINGS_FILE, Environment
+from cms.settings import SCHEMAS_FOLDER, SETTINGS_FILE, Environment, state_folder
 from cms.snapshot import (
     BROKEN_OBJECT,
     Progress,
@@ -84,6 +86,9 @@ class Site:
         self._retry_at = math.inf
         self._lock = Lock()
         self._searcher_lock = Lock()
+        self._environment = Environment()
+        self._office: Office | None = None
+        self._office_lock = Lock()
 
     @classmethod
     def open(
@@ -103,6 +108,8 @@ class Site:
         store = Store.open(path)
         ref = published_ref(store, environment.branch if environment else "")
         site = cls(store, ref, cache_folder(store, ref), infer)
+        if environment is not None:
+            site._environment = environment
         if environment is not None and environment.branch:
             site.index_folder = index_folder(site)
         site.load(time.time(), progress=progress)
@@ -298,6 +305,39 @@ class Site:
                     raise SearchUnavailable(f"the folder of the search index cannot be used: {error}") from error
             return self._searcher
 
+    def office(self) -> Office:
+        """Where the site is edited: opened when it is first asked for, with its schedule.
+
+        Raises:
+            NotFound: nobody may change this site, so it is only read.
+            RepositoryProblem, InvalidSettings: the state folder or the server's key cannot be used.
+        """
+        with self._office_lock:
+            if self._office is None:
+                self._require_people()
+                folder = state_folder(
+                    self.catalog.model.settings,
+                    self._environment,
+                    git_dir=self.store.common_dir,
+                    work_tree=self.store.work_tree,
+                )
+                self._office = Office.open(self.store, self.ref, folder, snapshot=self.read_snapshot)
+                self._office.scheduler.start()
+            return self._office
+
+    def _require_people(self) -> None:
+        """Refuse a site that nobody is named for. A policy that cannot be read is somebody's: that is told where it matters."""
+        if not self.ref.startswith(BRANCHES):
+            raise NotFound("this site is only read here: what is published is no branch of this repository")
+        blob = self.store.find_blob(self.catalog.snapshot.commit.id, SETTINGS_FILE)
+        if blob is None or not read_policy(self.store.read_blob(blob)).people:
+            raise NotFound("this site is only read here: its cms.toml names no people")
+
+    def read_snapshot(self) -> Snapshot:
+        """The snapshot of what is published now."""
+        self.refresh(time.time())
+        return self.catalog.snapshot
+
     def findings(self) -> list[Finding]:
         """Everything wrong or odd in what is served, errors first."""
         if self._catalog is None:
@@ -310,6 +350,8 @@ class Site:
 
     def close(self) -> None:
         """Keep what makes the next start fast, and let go of files."""
+        if self._office is not None:
+            self._office.close()
         self.searches.tell()
         catalog = self._catalog
         if catalog is not None:
