@@ -156,19 +156,28 @@ class Workflow:
         return self.state_at(name, head, now)
 
     def state_at(
-        self, name: str, head: CommitId, now: datetime, *, store: Store | None = None, pushed_by: str | None = None
+        self,
+        name: str,
+        head: CommitId,
+        now: datetime,
+        *,
+        store: Store | None = None,
+        pushed_by: str | None = None,
+        snapshot: Snapshot | None = None,
+        policy: Policy | None = None,
     ) -> DraftState:
         """The state that the draft *name* would have with its head at *head*, which may be in a push that waits for its answer.
 
         Args:
             store: sees the objects of that push.
             pushed_by: who is pushing what the log does not know yet.
+            snapshot, policy: of another commit than the one that is published now: of a merge that the push brings too.
         """
         gatherer = self._gatherer if store is None else self._gatherer.through(store)
-        snapshot = self.snapshot()
+        snapshot = snapshot or self.snapshot()
         judge = partial(judge_merge, snapshot)
         facts = gatherer.gather(name, head, snapshot.commit.id, judge=judge, pushed_by=pushed_by)
-        return fold(facts, self.policy(), now)
+        return fold(facts, policy or self.policy(), now)
 
     def find(
         self,
