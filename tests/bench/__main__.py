@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from tests.bench.asking import measure_http
 from tests.bench.changing import measure_changes, measure_searches
+from tests.bench.judging import measure_judging
 from tests.bench.report import Row, table
 from tests.bench.searching import measure_search
 from tests.bench.starts import measure_corpora, measure_starts
@@ -20,6 +21,7 @@ SECTIONS: Mapping[str, Section] = {
     "corpora": lambda options: measure_corpora(options.rounds),
     "http": lambda options: measure_http(options.sizes, options.rounds, options.seconds),
     "changes": lambda options: measure_changes(options.sizes),
+    "judge": lambda options: measure_judging(options.sizes),
     "searches": lambda options: measure_searches(options.sizes),
     "search": lambda options: measure_search(options.sizes),
 }
