@@ -1,18 +1,24 @@
 """Nothing can be asked for that the permission matrix does not know: no route, and no command."""
 
+import ast
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import typer
 from starlette.routing import BaseRoute, Mount, Route
 
+import cms
 from cms.api.metrics import Metrics
 from cms.app import routes
 from cms.cli import app as cli
+from cms.githttp.relay import PERMISSIONS as GIT_PERMISSIONS
 from cms.permissions import PERMISSIONS
 from tests.api.tools import MODEL, Client
 from tests.repo import Repo
 
+ROOT = Path(cms.__file__).parent
+ASKING = ("require", "allows", "find", "find_for")
 PUBLIC = ("published.read", "health.read")
 #: Answered to everybody before the workflow came; what joins them must be as public.
 READ_ONLY = ("/entries", "/search", "/suggest", "/assets", "/collections", "/openapi.json")
@@ -54,6 +60,13 @@ def test_every_route_has_a_row(known: list[str]) -> None:
         assert route in rows or route in paths, f"{route} stands in no row of cms/data/permissions.toml"
 
 
+def test_no_row_names_a_route_that_is_not_there(known: list[str]) -> None:
+    paths = {route for route in known if " " not in route}
+    for row in PERMISSIONS.values():
+        for route in row.routes:
+            assert route in known or route.partition(" ")[2] in paths, f"{row.id}: there is no route {route}"
+
+
 def test_what_is_public_to_read_has_the_row_of_that(known: list[str]) -> None:
     for route in known:
         if route.startswith("GET /api/v1") and route.removeprefix("GET /api/v1").startswith(READ_ONLY):
@@ -73,3 +86,28 @@ def test_every_command_has_a_row() -> None:
     assert {"cms serve", "cms user add"} <= set(found)
     for command in found:
         assert command in rows, f"{command} stands in no row of cms/data/permissions.toml"
+
+
+def test_no_row_names_a_command_that_is_not_there() -> None:
+    found = set(commands(cli))
+    for row in PERMISSIONS.values():
+        assert set(row.commands) <= found, row.id
+
+
+def test_both_services_of_git_have_a_row_that_is_not_public() -> None:
+    assert set(GIT_PERMISSIONS.values()) == {"git.fetch", "git.push"}
+    assert not any(PERMISSIONS[permission].is_public for permission in GIT_PERMISSIONS.values())
+
+
+def test_every_permission_that_the_program_asks_for_has_a_row() -> None:
+    prefixes = {permission.partition(".")[0] for permission in PERMISSIONS if "." in permission}
+    asked_for = set()
+    for path in ROOT.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) in ASKING:
+                asked_for |= {item.value for item in node.args if isinstance(item, ast.Constant)}
+    dotted = {
+        name for name in asked_for if isinstance(name, str) and name.partition(".")[0] in prefixes and "." in name
+    }
+    assert {"draft.create", "review.approve", "token.own"} <= dotted
+    assert dotted <= PERMISSIONS.keys()
