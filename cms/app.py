@@ -9,9 +9,11 @@ from multiprocessing.process import BaseProcess as ParentProcess
 from threading import Thread
 
 import structlog
+from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.routing import Route
+from starlette.requests import Request
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cms.api import (
@@ -30,18 +32,44 @@ from cms.api import (
 )
 from cms.api.gate import Gate
 from cms.api.metrics import Metrics
-from cms.api.problems import on_error, on_failure, on_http_error
+from cms.api.problems import on_error, on_failure, on_http_error, respond_to_error
 from cms.api.state import BASE
 from cms.errors import CMSError, NotFound
+from cms.githttp.relay import Relay
 from cms.inferred import infer_model
 from cms.log import configure_log
 from cms.settings import read_environment
 from cms.site import Site
+from cms.workflow.pushes import PushJudge
 
 log = structlog.get_logger(__name__)
 
 
-def routes(metrics: Metrics) -> list[Route]:
+class GitTransport:
+    """``/git/``: opened by the first request, in the event loop that answers it."""
+
+    def __init__(self) -> None:
+        self._relay: Relay | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request of Git's."""
+        if self._relay is None:
+            site: Site = scope["site"]
+            try:
+                office = await to_thread.run_sync(site.office)
+            except CMSError as error:
+                await respond_to_error(Request(scope), error)(scope, receive, send)
+                return
+            self._relay = self._relay or Relay(office, PushJudge(office.flow))
+        await self._relay(scope, receive, send)
+
+    async def close(self) -> None:
+        """Stop judging pushes."""
+        if self._relay is not None:
+            await self._relay.close()
+
+
+def routes(metrics: Metrics, git: GitTransport) -> list[BaseRoute]:
     """Every route of the public read API, the most used first: they are tried in order."""
     return [
         Route(f"{BASE}/entries/{{collection}}/{{slug:path}}", entries.get_entry),
@@ -52,7 +80,7 @@ def routes(metrics: Metrics) -> list[Route]:
         Route(f"{BASE}/collections", about.list_collections),
         Route(f"{BASE}/collections/{{collection}}", about.get_collection),
         Route(f"{BASE}/openapi.json", openapi.get_openapi),
-        *editing_routes(),
+        *editing_routes(git),
         Route(f"{BASE}/", about.get_site),
         Route(BASE, about.get_site),
         Route("/", about.lead_to_site),
@@ -62,7 +90,7 @@ def routes(metrics: Metrics) -> list[Route]:
     ]
 
 
-def editing_routes() -> list[Route]:
+def editing_routes(git: GitTransport) -> list[BaseRoute]:
     """What people do by name: drafts, accounts, the first start."""
     draft = f"{BASE}/drafts/{{name}}"
     entry = f"{draft}/entries/{{collection}}/{{slug:path}}"
@@ -86,6 +114,7 @@ def editing_routes() -> list[Route]:
         Route(f"{BASE}/tokens", tokens.list_tokens, methods=["GET"]),
         Route(f"{BASE}/tokens", tokens.create_token, methods=["POST"]),
         Route(f"{BASE}/tokens/{{id}}", tokens.revoke_token, methods=["DELETE"]),
+        Mount("/git", git),
         Route("/setup/{secret}", setup.show_setup, methods=["GET"]),
         Route("/setup/{secret}", setup.use_setup, methods=["POST"]),
     ]
@@ -93,10 +122,10 @@ def editing_routes() -> list[Route]:
 
 def build_app(site: Site) -> ASGIApp:
     """The ASGI application that serves *site*."""
-    metrics = Metrics(site)
+    metrics, git = Metrics(site), GitTransport()
     app = Starlette(
-        routes=routes(metrics),
-        lifespan=_lifespan(site),
+        routes=routes(metrics, git),
+        lifespan=_lifespan(site, git),
         exception_handlers={CMSError: on_error, HTTPException: on_http_error, Exception: on_failure},
     )
     # A redirect by Starlette would name the scheme and host that it sees, which are wrong behind a proxy.
@@ -104,7 +133,7 @@ def build_app(site: Site) -> ASGIApp:
     return Gate(app, site, metrics)
 
 
-def _lifespan(site: Site) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+def _lifespan(site: Site, git: GitTransport) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         del app
@@ -121,6 +150,7 @@ def _lifespan(site: Site) -> Callable[[Starlette], AbstractAsyncContextManager[N
             except CMSError as error:
                 log.warning("office.closed", reason=str(error))
         yield
+        await git.close()
         site.close()
 
     return lifespan

@@ -43,12 +43,16 @@ def init(
             f"{folder} is not empty, and nothing in it is touched",
             hint="give another folder; to use a repository that you have: cms adopt",
         )
-    files = write_site(locale=locale, title=title, maintainer=read_maintainer(maintainer))
+    person = read_maintainer(maintainer)
+    files = write_site(locale=locale, title=title, maintainer=person)
     for path, text in files.items():
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8", newline="\n")
     run_git(folder, "init", "--quiet", "--initial-branch=main", options=SEALED)
+    if person is not None and not has_identity(folder):
+        run_git(folder, "config", "user.name", person[0])
+        run_git(folder, "config", "user.email", person[1])
     run_git(folder, "add", "--all", options=SEALED)
     identity = () if has_identity(folder) else FALLBACK_IDENTITY
     run_git(folder, "commit", "--quiet", "--message=Begin the site", options=(*SEALED, *identity))
