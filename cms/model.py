@@ -71,6 +71,16 @@ class ContentModel:
         parts = [self.settings.site.time_zone, *self.locales, *(item.fingerprint for item in self.collections.values())]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
+    def reads_like(self, other: "ContentModel") -> bool:
+        """Whether *other* makes the same entries of the same files; titles, people and rules may differ."""
+        one, two = self.settings, other.settings
+        return self is other or (
+            self.fingerprint == other.fingerprint
+            and one.site.default_locale == two.site.default_locale
+            and one.search == two.search
+            and self.is_inferred == other.is_inferred
+        )
+
     def parse_fingerprint(self, collection: Collection) -> str:
         """Changes whenever the bytes of an entry of *collection* could be read differently."""
         parts = (collection.fingerprint, self.settings.site.time_zone, *self.locales)

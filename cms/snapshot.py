@@ -11,7 +11,7 @@ import gc
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -180,8 +180,8 @@ def advance_snapshot(
 def follow_snapshot(old: Snapshot, reader: Reader, commit: CommitId) -> Snapshot:
     """The snapshot of any *commit*, from that of the published branch: what its content model says there counts.
 
-    Nothing is kept but in the result: *commit* may never be published. Costs in proportion to what differs, or, when settings or schemas do,
-    to the site.
+    Nothing is kept but in the result: *commit* may never be published. Costs in proportion to what differs, or, when by its settings or
+    schemas files are read in another way, to the site.
 
     Raises:
         InvalidSettings: ``cms.toml`` is wrong there, or gone with all the schemas.
@@ -197,6 +197,8 @@ def follow_snapshot(old: Snapshot, reader: Reader, commit: CommitId) -> Snapshot
             hint=f"bring them back: git checkout {old.commit.id[:10]} -- {SETTINGS_FILE} {SCHEMAS_FOLDER}",
         )
     model = with_branch(model, old.model.settings.site.branch)
+    if model.reads_like(old.model):
+        return replace(advance_snapshot(old, reader, commit), model=model)
     return build_snapshot(reader, commit, model, neighbour=old)
 
 

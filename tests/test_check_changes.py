@@ -40,6 +40,8 @@ MODELS: tuple[Mapping[str, str], ...] = (
     {"schemas/authors.yaml": AUTHORS.replace("content/authors/", "content/people/")},
     {"cms.toml": CMS.replace('"nb", "en"', '"nb"')},
     {"cms.toml": CMS + "\n"},
+    {"cms.toml": CMS + '[[rules]]\ncollections = ["nothing"]\napprovals = 1\n'},
+    {"schemas/posts.yaml": f"# a remark\n{POSTS}", "cms.toml": CMS.replace("[site]", '[site]\ntitle = "New"')},
 )
 PATHS = (
     *(f"content/posts/{name}.md" for name in ("a", "A", "b", "c", "a.en", "b.en", "e\u0301", "\u00e9")),
@@ -268,6 +270,16 @@ def test_a_reference_to_what_only_another_draft_has_says_so(tmp_path: Path) -> N
     assert [finding.message for finding in found] == [
         "there is no 'kari' in authors yet: only the draft 'new-authors' has it"
     ]
+
+
+def test_settings_that_change_no_entry_cost_what_differs(tmp_path: Path) -> None:
+    rules = '[[rules]]\ncollections = ["nothing"]\napprovals = 1\n'
+    draft = Draft(tmp_path, {**KARI, "content/posts/a.md": BY_KARI}, {"cms.toml": CMS + rules})
+    after = follow_snapshot(draft.before, draft.store, draft.head)
+    assert after.advanced_from == draft.before.commit.id
+    assert after.model.sources["cms.toml"] != draft.before.model.sources["cms.toml"]
+    found = check_changes(draft.before, after, draft.store)
+    assert ["nothing" in finding.message for finding in found if finding.severity == "error"] == [True]
 
 
 def test_only_the_changed_folders_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """What a change makes wrong: in the files that it touches, and elsewhere.
 
-Costs in proportion to the change and its effects. Only when settings or schemas change everything is looked at, by the new model.
+Costs in proportion to the change and its effects. Only when settings or schemas make other entries of the same files everything is looked
+at, by the new model.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ from cms.check.rules import (
     find_repeated,
     find_shared_names,
     find_strays,
+    find_written,
 )
 from cms.check.view import FindDraft, View
 from cms.entry import Entry
@@ -52,7 +54,7 @@ def check_changes(
     changes = reader.diff(before.commit.id, after.commit.id)
     changed = {change.path for change in changes}
     cause_of: Callable[[str], str | None]
-    if _is_same(before.model, after.model):
+    if after.model.reads_like(before.model):
         effect = _Effect(before, after, reader, changes, find_draft)
         found, known, cause_of = effect.find(), effect.known(), effect.causes.get
     else:
@@ -66,18 +68,13 @@ def check_changes(
 def find_all(view: View, reader: Reader) -> Iterator[Found]:
     """Everything wrong or odd in one view."""
     snapshot = view.snapshot
-    for finding in view.model.findings:
-        yield Found(finding=finding)
+    yield from find_written(view, reader)
     yield from find_read(view, sorted(snapshot.findings))
     yield from find_broken_links(view, sorted(all_entries(snapshot), key=lambda entry: entry.path))
     yield from find_repeated(view, view.values.shared())
     yield from find_shared_names(view, view.names.shared())
     yield from find_strays(view, (file.path for file in reader.list_files(snapshot.commit.id)))
     yield from find_pins(view)
-
-
-def _is_same(one: ContentModel, other: ContentModel) -> bool:
-    return one is other or (bool(one.sources) and one.sources == other.sources)
 
 
 class _Effect:
@@ -91,6 +88,8 @@ class _Effect:
         changes: Sequence[Change],
         find_draft: FindDraft | None,
     ) -> None:
+        self._reader = reader
+        self._is_written_anew = before.model.sources != after.model.sources
         self._paths = sorted(change.path for change in changes)
         self._present = [change.path for change in changes if change.new is not None]
         self._removed = [entry for path in self._paths if (entry := before.find(path)) is not None]
@@ -126,6 +125,7 @@ class _Effect:
     def find(self) -> Iterator[Found]:
         """Everything about the changed files, and all that can be wrong elsewhere because of them, now or before."""
         return chain(
+            self._find_written(self._after),
             find_read(self._after, self._paths),
             find_strays(self._after, self._present),
             find_broken_links(self._after, self._added),
@@ -137,8 +137,15 @@ class _Effect:
         """What of that elsewhere was wrong before."""
         return {
             item.identity
-            for item in chain(find_broken_links(self._before, self._harmed), self._find_shared(self._before))
+            for item in chain(
+                self._find_written(self._before),
+                find_broken_links(self._before, self._harmed),
+                self._find_shared(self._before),
+            )
         }
+
+    def _find_written(self, view: View) -> Iterator[Found]:
+        return find_written(view, self._reader) if self._is_written_anew else iter(())
 
     def _find_shared(self, view: View) -> Iterator[Found]:
         return chain(find_repeated(view, self._values), find_shared_names(view, self._names), find_pins(view))

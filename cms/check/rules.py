@@ -12,7 +12,11 @@ from cms.check.view import View, is_link
 from cms.entry import Entry
 from cms.finding import Finding
 from cms.guide import find_unknown_pins
+from cms.overlay import Reader
+from cms.people import check_people
+from cms.refs import BlobId
 from cms.schema import Field
+from cms.settings import SETTINGS_FILE
 
 SHOWN_LENGTH = 100
 CONTENT_SUFFIXES = (".md", ".markdown", ".mdx")
@@ -152,6 +156,16 @@ def find_strays(view: View, paths: Iterable[str]) -> Iterator[Found]:
                 hint=f"x-path is {patterns}",
                 severity="warning",
             )
+            yield Found(finding=finding)
+
+
+def find_written(view: View, reader: Reader) -> Iterator[Found]:
+    """What is wrong with settings and schemas, and with people, roles and review rules, also because a collection that they name is gone."""
+    for finding in view.model.findings:
+        yield Found(finding=finding)
+    blob = view.model.sources.get(SETTINGS_FILE)
+    if blob is not None:
+        for finding in check_people(reader.read_blob(BlobId(blob)), view.model.names):
             yield Found(finding=finding)
 
 
