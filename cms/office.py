@@ -38,9 +38,11 @@ class Office:
         key: ServerKey,
     ) -> None:
         """Use :meth:`open`."""
+        self.store = store
         self.folder = folder
         self.accounts = accounts
         self.key = key
+        self._snapshot = snapshot
         self.log = PushLog(store)
         self.flow = Workflow(
             store, ref, snapshot=snapshot, writer=Writer(store, signer=key), log=self.log, is_server=True
@@ -65,6 +67,21 @@ class Office:
         except CMSError as error:
             log.warning("draft.not_tidied", reason=str(error))
         return office
+
+    @property
+    def name(self) -> str:
+        """What the repository is called in its address."""
+        return self._snapshot().model.settings.server.name
+
+    @property
+    def title(self) -> str:
+        """What the site is called, for people."""
+        return self._snapshot().model.settings.site.title
+
+    @property
+    def public_clone(self) -> Path | None:
+        """The repository that anybody may clone; None when there is none."""
+        return None
 
     def policy(self) -> Policy:
         """People, roles and rules as they stand on the published branch now.
