@@ -13,6 +13,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 REQUEST_BYTES_MOST = 64 * 1024
 REQUEST_SECONDS_MOST = 20.0
 RELAYED = b"/git/"
+# Whole texts are written here, and a limit of their own is where they are read.
+WRITTEN, WRITTEN_BYTES_MOST = b"/api/v1/drafts/", 5 * 1024 * 1024
 TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
     b"content-type: text/plain; charset=utf-8\r\ncontent-length: 25\r\nconnection: close\r\n\r\n"
@@ -31,6 +33,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._received = 0  # bytes of a request that is not whole yet
         self._is_whole = False
         self._has_begun = False
+        self._most = self.bytes_most
         self._is_relayed = False  # and its header is whole
         self._deadline: TimerHandle | None = self.loop.call_later(self.seconds_most, self._give_up)
 
@@ -42,11 +45,14 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A request begins."""
         self._has_begun, self._is_relayed = True, False
+        self._most = self.bytes_most
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         """The header of a request is whole."""
         self._is_relayed = self.url.startswith(RELAYED)
+        if self.url.startswith(WRITTEN):
+            self._most = max(self._most, WRITTEN_BYTES_MOST)
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
@@ -56,7 +62,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take *data*, unless it makes the request too large."""
-        if self._received + len(data) > self.bytes_most and self._received:
+        if self._received + len(data) > self._most and self._received:
             return self._refuse()
         self._is_whole = False
         super().data_received(data)
