@@ -212,7 +212,8 @@ def _next_ground(look: Look, ground: _Ground, step: Commit) -> _Ground:
     before, after = (look.store.find_blob(commit, SETTINGS_FILE) for commit in (ground.snapshot.commit.id, step.id))
     if before == after:
         return replace(ground, snapshot=snapshot)
-    return _Ground(snapshot=snapshot, policy=read_policy(look.store.read_blob(after) if after is not None else None))
+    source = look.store.read_blob(after) if after is not None else None
+    return _Ground(snapshot=snapshot, policy=read_policy(source, collections=snapshot.model.names))
 
 
 def _notes(name: str, state: DraftState | None) -> Iterator[str]:
