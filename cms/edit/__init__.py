@@ -30,6 +30,7 @@ from cms.yamltext import MAX_SAFE_INTEGER, JSONObject, field_name
 
 __all__ = ["REMOVED", "Changes", "Removed", "Spelled", "new_entry", "set_fields", "spelled"]
 
+_CANONICAL: Mapping[Any, str] = {True: "true", False: "false", None: "null"}
 #: New values by the name of the field, or by the names that lead to it; :data:`REMOVED` takes it away.
 Changes: TypeAlias = Mapping[str, Any] | Mapping[tuple[str, ...], Any] | Mapping[str | tuple[str, ...], Any]
 _LINE_END = re.compile(r"\r\n?|\n")
@@ -87,7 +88,7 @@ def new_entry(fields: Mapping[str, Any], body: str) -> bytes:
 def spelled(document: Document, path: Sequence[str | int]) -> Any:
     """The value at *path* of *document* as it is spelled there, to be set in another file.
 
-    Numbers and other plain values whose spelling says more than their value become :class:`Spelled`; the rest is as in
+    Numbers and other plain values that are not spelled as we would become :class:`Spelled`; the rest is as in
     ``document.values``. :data:`REMOVED` when there is none.
     """
     value: Any = document.values
@@ -104,10 +105,10 @@ def _spelled(document: Document, value: Any, path: Path) -> Any:
         return {name: _spelled(document, item, (*path, name)) for name, item in value.items()}
     if isinstance(value, list):
         return [_spelled(document, item, (*path, number)) for number, item in enumerate(value)]
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        written = document.text(path)
-        return value if written in (None, str(value)) else Spelled(str(written), value)
-    return value
+    if isinstance(value, str):
+        return value
+    written = document.text(path)
+    return Spelled(written, value) if written and written != _CANONICAL.get(value, str(value)) else value
 
 
 def _path(name: str | tuple[str, ...]) -> Path:
@@ -128,7 +129,7 @@ def _set_field(document: Document, text: str, path: Path, value: Any) -> tuple[D
             return _make_all(document, text, changes)
         except InvalidEntry as error:
             refusal = error
-    target = _applied_all(document.values, changes)
+    target = _applied_all(_spelled(document, document.values, ()), changes)
     for length in range(len(path), 0, -1):
         found, whole = _look(target, path[:length])
         if found and _look(document.values, path[:length])[0]:
@@ -244,7 +245,7 @@ def _make_all(document: Document, text: str, changes: Sequence[Change]) -> tuple
 def _make(document: Document, text: str, change: Change) -> tuple[Document, str]:
     """Make one change in the first way that reads as it should."""
     change = replace(change, value=_normalised(change.value))
-    wanted = _label(_applied(document.values, change))
+    wanted = _label(plain(_applied(document.values, change)))
     cut = fences.cut(text)
     block, places, newline = _normal_block(text, cut)
     reason = ""
@@ -341,9 +342,9 @@ def _rebuilt(node: Any, path: Path, change: Change) -> Any:
     elif change.verb == "remove":
         del copy[step]
     elif change.verb == "insert" and isinstance(copy, list):
-        copy.insert(step, plain(change.value))
+        copy.insert(step, change.value)
     else:
-        copy[step] = plain(change.value)
+        copy[step] = change.value
     return copy
 
 

@@ -80,7 +80,7 @@ class YAMLEditor:
 
     def _insert_flow(self, holder: Node, change: Change) -> Iterator[list[Splice]]:
         step = change.path[-1]
-        for quotes in dict.fromkeys((self._siblings(holder), '"')):
+        for quotes in dict.fromkeys((self._siblings(holder) or self._key_style(holder), '"')):
             text = flow_text(change.value, self._manner, quotes, self._key_style(holder))
             if isinstance(step, str):
                 text = f"{key(step, self._manner, self._key_style(holder))}: {text}"
