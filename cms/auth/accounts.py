@@ -282,8 +282,9 @@ class Accounts:
         """
         if header is None:
             return None
+        # Git asks first with a name alone, which is no attempt worth a line in the log.
+        said = read_header(header)
         try:
-            said = read_header(header)
             if isinstance(said, Claim):
                 self._check(said, now, address)
                 return Identity(person=said.account, via="password")
