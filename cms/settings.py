@@ -63,6 +63,7 @@ class ServerSettings:
         state: folder of what must not be in Git (accounts, the server's key), outside of the repository; empty: see :func:`state_folder`.
         name: the repository is cloned from ``/git/<name>.git``.
         url: public address of this server, for links in messages; never taken from a request.
+        public_clone: anybody may clone what was published, from ``/git/<name>-public.git``.
     """
 
     cache: str = "search_index"
@@ -70,6 +71,7 @@ class ServerSettings:
     state: str = ""
     name: str = "site"
     url: str = ""
+    public_clone: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,7 @@ ORDER = (
         "overlay",
         "writer",
         "worktree",
+        "publicclone",
         "commits",
         "whereabouts",
         "history",

@@ -92,6 +92,7 @@ def service_environment(home: Path, *, protocol: str = "", is_public: bool = Fal
         is_public: for a repository that anybody may read.
     """
     environment = sealed_environment()
+    del environment["GIT_GRAFT_FILE"]  # naming it makes these programs tell the person that it is out of use
     settings = [*_settings(home), *([("uploadpack.hideRefs", "refs/cms/")] if is_public else [])]
     environment |= {
         "HOME": str(home),
@@ -110,7 +111,6 @@ def _settings(home: Path) -> list[tuple[str, str]]:
     return [
         ("safe.directory", "*"),
         ("core.hooksPath", str(home / "hooks")),
-        ("advice.graftFileDeprecated", "false"),
         ("core.fsync", "all"),
         ("core.fsyncMethod", "fsync"),
         ("core.logAllRefUpdates", "true"),

@@ -20,7 +20,9 @@ import structlog
 from anyio import CapacityLimiter, Lock, to_thread
 from starlette.types import Receive, Scope, Send
 
+from cms.api.lanes import Lane
 from cms.api.problems import STATUS
+from cms.auth import holds_password
 from cms.errors import CMSError, Unauthorised
 from cms.githttp.answer import Headers, Held, Streamed, start
 from cms.githttp.body import Body, ClientGone, bound, inflate, make_atomic
@@ -38,9 +40,10 @@ from cms.githttp.program import (
     service_command,
     service_environment,
 )
-from cms.githttp.slots import Slots
+from cms.githttp.slots import AT_ONCE, Slots
 from cms.people import Policy
 from cms.permissions import Principal, require
+from cms.publicclone import PublicClone
 from cms.store import Store
 from cms.workflow.push import Validator
 
@@ -52,7 +55,7 @@ PUSH_BODY_BYTES_MOST = 8 * PUSH_BYTES_MOST
 DROPPED_BYTES_MOST, DROPPED_SECONDS_MOST = 2 * 1024 * 1024, 5.0
 RETRY_SECONDS = 10
 UNDER_WAY_SECONDS = 60.0
-THREADS = 16
+THREADS, WAITING_MOST = 16, 200
 PERMISSIONS: Mapping[str, str] = {UPLOAD_PACK: "git.fetch", RECEIVE_PACK: "git.push"}
 _ADDRESS = re.compile(r"/git/([A-Za-z0-9][A-Za-z0-9._-]*)\.git/(info/refs|git-upload-pack|git-receive-pack)")
 
@@ -78,7 +81,7 @@ class Home(Protocol):
         """What the site is called, for people."""
 
     @property
-    def public_clone(self) -> Path | None:
+    def public_clone(self) -> PublicClone | None:
         """The repository that anybody may clone; None when there is none."""
 
     def sign_in(self, header: str | None, now: datetime, address: str) -> Principal | None:
@@ -116,12 +119,13 @@ class Relay:
         self._program = find_program(home.store.common_dir)
         self._folder = PrivateFolder()
         self._desk: Desk | None = None
+        self._title = ""
         self._opening = Lock()
         self._threads = CapacityLimiter(THREADS)
-        self._signing_in = CapacityLimiter(THREADS)
+        self._passwords, self._tokens = Lane(waiting_most=WAITING_MOST), Lane(waiting_most=WAITING_MOST)
         self._slots = {UPLOAD_PACK: Slots(), RECEIVE_PACK: Slots()}
-        self._public_slots = Slots()
-        self._advertising = Slots(each_most=4)
+        self._public_slots = Slots(each_most=AT_ONCE)
+        self._advertising = Slots(each_most=AT_ONCE)
 
     async def close(self) -> None:
         """Stop judging pushes, and remove what was made for it; in the event loop that answered."""
@@ -145,7 +149,10 @@ class Relay:
         except Refused as refused:
             await _say(body, send, refused.status, str(refused), refused.headers)
         except CMSError as error:
-            await _say(body, send, STATUS[type(error)], str(error), self._headers_of(error))
+            hint = error.facts.get("hint")
+            await _say(
+                body, send, STATUS[type(error)], f"{error}; {hint}" if hint else str(error), self._headers_of(error)
+            )
 
     async def _understand(self, scope: Scope) -> Asked:
         """What is asked, and by whom.
@@ -155,7 +162,7 @@ class Relay:
             CMSError: whoever asks may not.
         """
         found = _ADDRESS.fullmatch(scope["path"])
-        target = self._find_repository(found[1]) if found else None
+        target = await to_thread.run_sync(self._find_repository, found[1], limiter=self._threads) if found else None
         if found is None or target is None:
             raise Refused(404, "there is no repository at this address")
         git_dir, is_public = target
@@ -172,7 +179,7 @@ class Relay:
         by = None
         if not is_public:
             address = scope["client"][0] if scope.get("client") else ""
-            by = await to_thread.run_sync(self._admit, headers, address, service, limiter=self._signing_in)
+            by = await self._admit(headers.get(b"authorization", b"").decode("latin-1"), address, service)
         protocol = find_protocol(headers.get(b"git-protocol", b"")) if service == UPLOAD_PACK else ""
         return Asked(
             service=service,
@@ -185,17 +192,22 @@ class Relay:
         )
 
     def _find_repository(self, name: str) -> tuple[Path, bool] | None:
+        """(where it is, whether anybody may read it); in a thread, since the site may have to look what it is called now."""
+        self._title = self._home.title
         if name == self._home.name:
             return self._home.store.common_dir, False
         public = self._home.public_clone
         if public is not None and name == f"{self._home.name}-public":
-            return public, True
+            return public.path, True
         return None
 
-    def _admit(self, headers: Mapping[bytes, bytes], address: str, service: str) -> Principal:
-        """Who asks, when they may. In a thread: a password takes a while to check."""
-        header = headers.get(b"authorization")
-        by = self._home.sign_in(header.decode("latin-1") if header else None, datetime.now(UTC), address)
+    async def _admit(self, header: str, address: str, service: str) -> Principal:
+        """Who asks, when they may. Passwords take a while to check, and those who come with a token do not wait for that."""
+        lane = self._passwords if holds_password(header) else self._tokens
+        return await lane.run(self._check, header or None, address, service)
+
+    def _check(self, header: str | None, address: str, service: str) -> Principal:
+        by = self._home.sign_in(header, datetime.now(UTC), address)
         require(PERMISSIONS[service], by, self._home.policy())
         if by is None:
             raise Unauthorised("sign in with your name and your password or a token")
@@ -210,7 +222,14 @@ class Relay:
             line = f"# service={asked.service}\n"
             answer.before = f"{len(line) + 4:04x}{line}0000".encode()
         async with self._advertising.take(asked.whose):
+            if asked.is_public:
+                await to_thread.run_sync(self._bring_in_step, limiter=self._threads)
             await self._run(asked, body, answer, bound(body.pieces(), 0), seconds_most=FETCH_SECONDS_MOST)
+
+    def _bring_in_step(self) -> None:
+        public = self._home.public_clone
+        if public is not None:
+            public.bring_in_step()
 
     async def _fetch(self, asked: Asked, body: Body, send: Send) -> None:
         slots = self._public_slots if asked.is_public else self._slots[UPLOAD_PACK]
@@ -293,7 +312,7 @@ class Relay:
 
     def _headers_of(self, error: CMSError) -> Headers:
         if isinstance(error, Unauthorised):
-            realm = _UNSAFE_IN_REALM.sub("", self._home.title)
+            realm = _UNSAFE_IN_REALM.sub("", self._title)
             return ((b"www-authenticate", f'Basic realm="{realm}", charset="UTF-8"'.encode()),)
         if STATUS[type(error)] in (429, 503):
             return ((b"retry-after", str(error.facts.get("retry_after_seconds", RETRY_SECONDS)).encode()),)

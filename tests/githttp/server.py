@@ -17,6 +17,7 @@ from cms.errors import Unauthorised
 from cms.githttp.relay import Relay
 from cms.people import Policy, read_policy
 from cms.permissions import Principal
+from cms.publicclone import PublicClone
 from cms.store import Store
 from cms.workflow.push import Answer, Push, Validator
 from tests.repo import Repo
@@ -45,7 +46,7 @@ class House:
     store: Store
     name: str = "site"
     title: str = 'The "news" of Å'
-    public_clone: Path | None = None
+    public_clone: PublicClone | None = None
     revoked: set[str] = field(default_factory=set)
     asked: list[str | None] = field(default_factory=list)
 

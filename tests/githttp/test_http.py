@@ -17,7 +17,7 @@ from cms.githttp.program import RECEIVE_PACK
 from cms.githttp.slots import Slots
 from cms.store import Store
 from cms.workflow.push import Answer, Push
-from tests.githttp.server import PATIENCE_SECONDS, House, Judge, Server, basic, git, ok, refs
+from tests.githttp.server import PATIENCE_SECONDS, House, Judge, Server, basic, git, refs
 from tests.githttp.test_transport import DRAFT, commit
 from tests.repo import Repo
 
@@ -292,19 +292,6 @@ def test_a_person_that_pushes_much_leaves_slots_to_others(repo: Repo, clone: Pat
         wait_until(lambda: bool(children(repo)))
         assert ask(server, RECEIVE, b"0000")[0].status == 503
         assert ask(server, RECEIVE, b"0000", person="ola")[0].status == 200
-
-
-def test_a_public_repository_is_read_by_anybody_and_written_by_nobody(
-    server: Server, repo: Repo, tmp_path: Path
-) -> None:
-    repo.git("clone", "-q", "--bare", ".", str(tmp_path / "public.git"))
-    server.house.public_clone = tmp_path / "public.git"
-    address = f"http://127.0.0.1:{server.port}/git/site-public.git"
-    ok(tmp_path, "clone", "-q", address, "clone")
-    assert (tmp_path / "clone/content/posts/a.md").exists()
-    commit(tmp_path / "clone")
-    assert git(tmp_path / "clone", "push", "origin", "HEAD:main").code != 0
-    assert ask(server, "/git/site-public.git/git-receive-pack", b"0000")[0].status == 404
 
 
 def test_a_repository_that_git_cannot_read_is_told_without_saying_where_it_is(server: Server, repo: Repo) -> None:
