@@ -13,6 +13,7 @@ from cms.auth import Accounts
 from cms.errors import CMSError
 from cms.permissions import Principal
 from cms.policy import Policy
+from cms.publicclone import PublicClone
 from cms.pushlog import PushLog
 from cms.serverkey import ServerKey
 from cms.snapshot import Snapshot
@@ -79,9 +80,10 @@ class Office:
         return self._snapshot().model.settings.site.title
 
     @property
-    def public_clone(self) -> Path | None:
+    def public_clone(self) -> PublicClone | None:
         """The repository that anybody may clone; None when there is none."""
-        return None
+        is_wanted = self._snapshot().model.settings.server.public_clone
+        return PublicClone(self.store, self.flow.ref, self.folder) if is_wanted else None
 
     def policy(self) -> Policy:
         """People, roles and rules as they stand on the published branch now.
