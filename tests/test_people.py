@@ -1,5 +1,6 @@
 """People, groups, roles and rules in ``cms.toml``."""
 
+import ast
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
@@ -9,10 +10,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cms.cache import DerivedCache
+from cms.check import check_commit
 from cms.errors import InvalidSettings
+from cms.inferred import infer_model
+from cms.judge import judge
+from cms.model import read_model
 from cms.people import Policy, Role, check_policy, is_protected, read_policy
+from cms.refs import CommitId
 from cms.signatures import has_gpg
+from cms.snapshot import build_snapshot
+from cms.store import Store
 from tests.keys import GPGKey, SSHKey
+from tests.repo import Repo
+
+ROOT = Path(__file__).parents[1]
 
 PEOPLE = """
 [people.kari]
@@ -429,3 +441,51 @@ def test_values_of_any_type_are_refused_or_read_and_nothing_else(header: str, se
     text = f"{header}\n" + "".join(f"{key} = {value}\n" for key, value in dict(settings).items())
     with suppress(InvalidSettings):
         read(text)
+
+
+def checked(repo: Repo, cache: Path, files: dict[str, str | None]) -> list[str]:
+    """What ``cms check`` says about the rules after a commit of *files*."""
+    commit = CommitId(repo.commit(files))
+    findings = check_commit(
+        Store.open(repo.path), commit, name="refs/heads/main", infer=infer_model, cache=DerivedCache(cache)
+    )
+    return [str(finding) for finding in findings if finding.path == "cms.toml"]
+
+
+SCHEMA = "type: object\nx-path: content/{slug}.md\n"
+
+
+def test_check_tells_every_mistake_in_the_rules(repo: Repo, tmp_path: Path) -> None:
+    files: dict[str, str | None] = {"cms.toml": WHOLE, **{f"schemas/{name}.yaml": SCHEMA for name in COLLECTIONS}}
+    assert checked(repo, tmp_path, files) == []
+    line = WHOLE.splitlines().index('collections = ["pages"]') + 1
+    [gone] = checked(repo, tmp_path, {"schemas/pages.yaml": None, "schemas/posts.yaml": "type: ["})[1:]
+    assert gone.startswith(f"cms.toml:{line}: rules.3.collections: there is no collection 'pages'")
+    wrong = WHOLE.replace('owner = "kari"', 'owner = "karl"').replace('who = ["kari"]', 'who = ["lena"]')
+    assert len(checked(repo, tmp_path, {"cms.toml": wrong})) >= 4
+
+
+def test_what_is_about_to_be_published_is_refused_when_rules_would_not_fit_any_more(repo: Repo, tmp_path: Path) -> None:
+    files: dict[str, str | None] = {"cms.toml": WHOLE, **{f"schemas/{name}.yaml": SCHEMA for name in COLLECTIONS}}
+    published = CommitId(repo.commit(files))
+    store = Store.open(repo.path)
+    model = read_model(store, published)
+    assert model is not None
+    before = build_snapshot(store, published, model, cache=DerivedCache(tmp_path))
+    for change in ({"schemas/pages.yaml": None}, {"cms.toml": WHOLE.replace("@desk", "@disk")}):
+        draft = CommitId(repo.commit(change, branch="drafts/x", parents=[published]))
+        judgement = judge(before, store, draft)
+        assert not judgement.is_sound
+        assert {finding.rule for finding in judgement.findings if finding.severity == "error"} == {"policy"}
+    assert judge(before, store, CommitId(repo.commit({"cms.toml": f"{WHOLE}#"}, parents=[published]))).is_sound
+
+
+def test_everything_that_acts_on_rules_knows_the_collections() -> None:
+    # What only looks up people or keys, or an old commit, may go without.
+    looking = {"cli/accounts", "proof", "site", "workflow/gather", "workflow/provenance"}
+    for path in sorted((ROOT / "cms").rglob("*.py")):
+        name = path.relative_to(ROOT / "cms").with_suffix("").as_posix()
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "read_policy":
+                known = any(keyword.arg == "collections" for keyword in node.keywords)
+                assert known or any(name == other or name.startswith(f"{other}/") for other in looking), name

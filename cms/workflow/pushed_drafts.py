@@ -5,17 +5,14 @@ own name; content that the rules of the site allow. A verdict that would not cou
 it was in the repository before, on another draft.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
-from cms.errors import CMSError, Conflict, InvalidSettings
-from cms.finding import Finding, finding_of
+from cms.errors import CMSError, Conflict
 from cms.judge import judge, judge_steps
 from cms.objects import Commit
-from cms.people import check_policy, read_policy
 from cms.permissions import Target
 from cms.refs import CommitId, find_draft_name
-from cms.settings import SETTINGS_FILE
 from cms.trailers import find_trailer
 from cms.workflow.outcome import DraftState, Remark, Status
 from cms.workflow.push import Command
@@ -110,23 +107,9 @@ class _Pushed:
         if self.old is None or look.store.commit(self.new).tree != look.store.commit(self.old).tree:
             found = judge(look.snapshot, look.store, self.new, beside=beside, find_draft=look.find_draft)
             said.findings += found.findings
-            if found.snapshot is not None:
-                said.findings += self._judge_policy(found.snapshot.model.collections)
         steps = judge_steps(look.snapshot, look.store, [commit.id for commit in fresh if commit.id != self.new])
         known = {(finding.path, finding.rule) for finding in said.findings}
         said.findings += [finding for finding in steps if (finding.path, finding.rule) not in known]
-
-    def _judge_policy(self, collections: Iterable[str]) -> list[Finding]:
-        """What is wrong with people and rules, where the draft changes them."""
-        store = self.look.store
-        before, after = (store.find_blob(commit, SETTINGS_FILE) for commit in (self.look.published, self.new))
-        if before == after:
-            return []
-        try:
-            policy = read_policy(store.read_blob(after) if after is not None else None)
-        except InvalidSettings as error:
-            return [finding_of(error, path=SETTINGS_FILE)]
-        return check_policy(policy, collections)
 
     # -- rights --------------------------------------------------------------------------------------------------------
 
