@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 import structlog
 
 from cms.errors import Conflict, DraftNotFound, Forbidden, RefMoved, RepositoryProblem, StaleRequest
+from cms.finding import Finding
+from cms.merge import Merge
 from cms.model import ContentModel, read_model
 from cms.overlay import Overlay
 from cms.people import read_policy
@@ -27,6 +29,7 @@ from cms.snapshot import Snapshot
 from cms.store import Store
 from cms.trailers import read_trailers, with_trailers
 from cms.workflow.actions import Action, refuse_unless
+from cms.workflow.bounded import Bounded
 from cms.workflow.gather import Gatherer
 from cms.workflow.judging import judge_merge
 from cms.workflow.outcome import DraftState
@@ -35,6 +38,7 @@ from cms.worktree import checkout_problem, refresh_work_tree
 from cms.writer import Ident, Writer
 
 ATTEMPTS = 5
+JUDGED_KEPT = 64
 SERVER_NAME = "Branchpress"
 RESERVED_TRAILERS = frozenset(
     {"review", "anchor", "lifts", "publish-at", "acted-by", "draft", "published-by", "approved-by", "bypass"}
@@ -85,6 +89,9 @@ class Workflow:
         self.is_server = is_server
         self._snapshot = snapshot
         self._gatherer = Gatherer(store, ref, log=log, server_keys=server_keys, model=self._model)
+        self._judged: Bounded[tuple[CommitId, frozenset[tuple[str, BlobId | None]]], tuple[Finding, ...]] = Bounded(
+            JUDGED_KEPT
+        )
         self._policy: tuple[CommitId, Policy] | None = None
 
     # -- looking -------------------------------------------------------------------------------------------------------
@@ -175,9 +182,14 @@ class Workflow:
         """
         gatherer = self._gatherer if store is None else self._gatherer.through(store)
         snapshot = snapshot or self.snapshot()
-        judge = partial(judge_merge, snapshot)
+        judge = partial(self._judge, snapshot)
         facts = gatherer.gather(name, head, snapshot.commit.id, judge=judge, pushed_by=pushed_by)
         return fold(facts, policy or self.policy(), now)
+
+    def _judge(self, snapshot: Snapshot, merge: Merge, reader: Store) -> tuple[Finding, ...]:
+        """What is wrong with what would be published; worked out once, since most commits of a draft only say something."""
+        key = snapshot.commit.id, frozenset(merge.changes.items())
+        return self._judged.get(key, lambda: judge_merge(snapshot, merge, reader))
 
     def find(
         self,

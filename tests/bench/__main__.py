@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from tests.bench.asking import measure_http
 from tests.bench.changing import measure_changes, measure_searches
+from tests.bench.editing import measure_editing
 from tests.bench.judging import measure_judging
 from tests.bench.report import Row, table
 from tests.bench.searching import measure_search
@@ -22,6 +23,7 @@ SECTIONS: Mapping[str, Section] = {
     "http": lambda options: measure_http(options.sizes, options.rounds, options.seconds),
     "changes": lambda options: measure_changes(options.sizes),
     "judge": lambda options: measure_judging(options.sizes),
+    "editing": lambda options: measure_editing(options.sizes),
     "searches": lambda options: measure_searches(options.sizes),
     "search": lambda options: measure_search(options.sizes),
 }
