@@ -148,7 +148,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(STEPS)
 def test_whatever_happens_a_site_that_followed_knows_what_a_new_one_knows(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, str, str]]

@@ -28,7 +28,7 @@ from tests.frontmatters import (
 )
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
-MANY = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+MANY = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 
 POST = """---
 title: Foo # the title
@@ -312,6 +312,16 @@ def test_what_cannot_be_written_is_refused_in_a_sentence(source: str, changes: A
 def test_a_body_that_would_not_be_read_as_one_is_refused(source: bytes, body: str) -> None:
     with pytest.raises(InvalidEntry):
         set_fields(source, {}, body=body)
+
+
+def test_what_is_nested_without_end_is_refused() -> None:
+    value: Any = 1
+    for _ in range(5_000):
+        value = [value]
+    with pytest.raises(InvalidEntry, match="nested more than 32 levels deep"):
+        set_fields(b"---\na: 1\n---\n", {"a": value})
+    with pytest.raises(InvalidEntry, match="nested more than 32 levels deep"):
+        new_entry({"a": value}, "")
 
 
 def test_a_file_that_cannot_be_read_is_not_edited() -> None:

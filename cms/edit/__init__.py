@@ -26,7 +26,7 @@ from cms.edit.tree import REMOVED, Change, Editor, Path, Removed, Spelled, Splic
 from cms.edit.yamledit import YAMLEditor, write_yaml
 from cms.errors import CMSError, InvalidEntry
 from cms.frontmatter import Document
-from cms.yamltext import MAX_SAFE_INTEGER, JSONObject, field_name
+from cms.yamltext import MAX_DEPTH, MAX_SAFE_INTEGER, JSONObject, field_name
 
 __all__ = ["REMOVED", "Changes", "Removed", "Spelled", "new_entry", "set_fields", "spelled"]
 
@@ -278,7 +278,14 @@ def _unwritable(path: Path, reason: str) -> InvalidEntry:
 
 
 def _require_exact(value: Any, path: Path) -> None:
-    """Refuse numbers that readers of JSON would not keep."""
+    """Refuse numbers that readers of JSON would not keep, and what is nested without end."""
+    if len(path) > MAX_DEPTH:
+        raise InvalidEntry(
+            f"'{field_name(path[:3])}' cannot hold this: values are nested more than {MAX_DEPTH} levels deep",
+            field=field_name(path[:1]),
+            rule="too-deep",
+            hint="use fewer lists within lists",
+        )
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for step, item in items:
         _require_exact(item, (*path, step))
