@@ -31,7 +31,6 @@ from cms.refs import PUSH_LOG, CommitId, TreeId, is_commit_id, is_ref, short_nam
 from cms.serverkey import ServerKey
 from cms.signatures import parse_public_key, short_fingerprint, verify
 from cms.store import Store
-from cms.trailers import with_trailers
 from cms.writer import Ident, Writer
 
 APPEND_SECONDS = 20.0
@@ -442,16 +441,15 @@ class _Draft:
         key = self.server_key or first_key
         # Somebody's words, in which a line break or another control character must not end the trailer.
         note = " ".join("".join(letter if letter.isprintable() else " " for letter in self.note).split())[:_MAX_NOTE]
-        trailers = [
-            ("Act", self.act),
-            ("Acted-by", self.person),
-            ("Via", self.via),
-            *(("Ref", f"{move.ref} {move.old or _NOBODY} {move.new or _NOBODY}") for move in self.moves),
-            *([("Server-Key", key)] if key else []),
-            *([("Note", note)] if note else []),
-        ]
+        words = (self.act, self.person, self.via)
+        if any(word.strip() != word or not word.isprintable() for word in words):
+            raise ValueError(f"{words} must be words on one line")
         by = f" by {self.person}" if self.person else ""
-        return with_trailers(f"{self.act}{what}{more}{by}\n", trailers)
+        lines = [f"{self.act}{what}{more}{by}", "", f"Act: {self.act}", f"Acted-by: {self.person}", f"Via: {self.via}"]
+        lines += [f"Ref: {move.ref} {move.old or _NOBODY} {move.new or _NOBODY}" for move in self.moves]
+        lines += [f"Server-Key: {key}"] if key else []
+        lines += [f"Note: {note}"] if note else []
+        return "\n".join(lines) + "\n"
 
 
 def _keys_at(state: _State, place: int) -> frozenset[str]:

@@ -14,7 +14,7 @@ from cms.pushlog import LogEntry, Move, PushLog
 from cms.refs import PUSH_LOG, CommitId, TreeId
 from cms.serverkey import ServerKey
 from cms.store import Store
-from cms.trailers import with_trailers
+from cms.trailers import all_trailers, find_trailer, with_trailers
 from cms.writer import Ident, Writer
 from tests.repo import Repo
 
@@ -135,6 +135,8 @@ def test_an_entry_is_a_signed_commit_of_the_empty_tree_that_a_person_can_read(se
         "push drafts/easter and 1 more by ola\n\nAct: push\nActed-by: ola\nVia: git\n"
         f"Ref: {DRAFT} {ONE} {TWO}\nRef: refs/tags/v1 {'0' * 40} {TWO}"
     )
+    assert find_trailer(message, "acted-by") == "ola"
+    assert len(all_trailers(message, "ref")) == 2
 
 
 def test_git_itself_verifies_the_log(server: Server, tmp_path: Path) -> None:
@@ -182,8 +184,9 @@ def test_a_move_that_is_none_is_refused_and_nothing_is_written(server: Server, m
 
 
 def test_a_name_with_a_line_break_is_refused(server: Server) -> None:
-    with pytest.raises(ValueError, match="one line"):
-        server.append(Move(DRAFT, None, ONE), person="ola\nAct: publish")
+    for person in ("ola\nAct: publish", "ola\r", "ola ", "o\0la"):
+        with pytest.raises(ValueError, match="words on one line"):
+            server.append(Move(DRAFT, None, ONE), person=person)
 
 
 def test_a_note_cannot_end_its_line(server: Server) -> None:
