@@ -319,7 +319,7 @@ def export_environment(environment: Environment) -> None:
 def state_folder(settings: Settings, environment: Environment, git_dir: Path, work_tree: Path | None) -> Path:
     """Where accounts and the server's key go: as ``CMS_STATE`` says, else ``cms.toml``, else a place of its own below the user's state folder.
 
-    Nothing is made or looked into.
+    Nothing is made.
 
     Args:
         git_dir: the Git folder of the repository, in a linked work tree the common one.
@@ -333,10 +333,12 @@ def state_folder(settings: Settings, environment: Environment, git_dir: Path, wo
     elif settings.server.state:
         folder, key = Path(settings.server.state), "state"
     else:
-        named = f"{settings.server.name}-{sha256(str(where).encode()).hexdigest()[:12]}"
-        folder, key = environment.state_home / STATE_FOLDER / named, "CMS_STATE"
+        folder, key = environment.state_home / STATE_FOLDER / settings.server.name, "CMS_STATE"
     try:
-        folder = folder.expanduser().resolve()
+        folder = folder.expanduser()
+        if not environment.state and not settings.server.state:
+            folder = _place_of(where, folder)
+        folder = folder.resolve()
     except RuntimeError as error:
         raise InvalidSettings("this user has no home folder; say with CMS_STATE where accounts go", key=key) from error
     for inside in (where, *((work_tree.resolve(),) if work_tree is not None else ())):
@@ -347,3 +349,10 @@ def state_folder(settings: Settings, environment: Environment, git_dir: Path, wo
                 key=key,
             )
     return folder
+
+
+def _place_of(repository: Path, named: Path) -> Path:
+    """The folder for one of several repositories; the same when ``name`` in ``cms.toml`` changes, or accounts would be gone with the old name."""
+    mark = sha256(str(repository).encode()).hexdigest()[:12]
+    there = sorted(named.parent.glob(f"*-{mark}"))
+    return there[0] if there else named.with_name(f"{named.name}-{mark}")

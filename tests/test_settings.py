@@ -168,6 +168,17 @@ def test_accounts_never_lie_in_the_repository(tmp_path: Path, inside: str) -> No
         state_folder(Settings(), environment, tmp_path / "site.git", work_tree)
 
 
+def test_another_name_of_the_site_does_not_lose_its_accounts(tmp_path: Path) -> None:
+    environment = Environment(state_home=tmp_path)
+    folder = state_folder(Settings(), environment, tmp_path / "site.git", None)
+    folder.mkdir(parents=True)
+    renamed = Settings(server=ServerSettings(name="news"))
+    assert state_folder(renamed, environment, tmp_path / "site.git", None) == folder
+    other = state_folder(renamed, environment, tmp_path / "other.git", None)
+    assert other != folder
+    assert other.name.startswith("news-")
+
+
 def test_a_folder_beside_the_repository_is_not_in_it(tmp_path: Path) -> None:
     environment = Environment(state=str(tmp_path / "site.git-state"))
     assert state_folder(Settings(), environment, tmp_path / "site.git", tmp_path / "site").name == "site.git-state"
