@@ -268,7 +268,7 @@ class Store:
             root = _root(git, commit)
             try:
                 tree = git.repository[root].peel(pygit2.Tree)
-            except (KeyError, ValueError, pygit2.GitError) as error:
+            except (KeyError, ValueError, OSError, pygit2.GitError) as error:
                 raise _object_problem(root, error) from error
             return [_find_in_tree(tree, path) for path in paths]
 
@@ -412,6 +412,8 @@ def _resolve_reference(git: _Git, name: str) -> CommitId | None:
         return CommitId(str(git.repository[reference.target].peel(pygit2.Commit).id))
     except (KeyError, ValueError, pygit2.GitError):
         return None
+    except OSError as error:
+        raise RepositoryProblem(f"{name} cannot be read: {error}", ref=name) from error
 
 
 def _target(git: _Git, name: str) -> str | None:
@@ -425,7 +427,7 @@ def _find_in_tree(tree: pygit2.Tree, path: str) -> BlobId | None:
         entry = tree[path]
     except (KeyError, ValueError, TypeError):
         return None
-    except pygit2.GitError as error:
+    except (pygit2.GitError, OSError) as error:
         raise _object_problem(path, error) from error
     return BlobId(str(entry.id)) if entry.filemode in _REGULAR_FILES else None
 

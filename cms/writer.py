@@ -88,12 +88,9 @@ class Writer:
             Conflict: a file would go where a folder stays, or the other way round.
             RepositoryProblem: a blob or tree is missing, or the disk refuses.
         """
-        with self._store.lend() as git:
-            for path, blob in changes.items():
-                if blob is not None and blob not in git.odb:
-                    raise RepositoryProblem(
-                        f"the blob {blob} for {path} is not in the repository", object=blob, path=path
-                    )
+        for path, blob in changes.items():
+            if blob is not None and self._kind(blob) is None:
+                raise RepositoryProblem(f"the blob {blob} for {path} is not in the repository", object=blob, path=path)
         return rewrite_tree(base, changes, self._store.read_tree, lambda raw: TreeId(self._write(ObjectType.TREE, raw)))
 
     def write_commit(
@@ -194,13 +191,18 @@ class Writer:
             return str(git.odb.write(kind, raw))
 
     def _require(self, id: str, kind: ObjectType) -> None:
+        if self._kind(id) != kind:
+            raise RepositoryProblem(f"there is no {kind.name.lower()} {id} in the repository", object=id)
+
+    def _kind(self, id: str) -> int | None:
+        """Find what kind of object *id* is; None when there is no such object."""
         with self._store.lend() as git:
             try:
-                found, _ = git.odb.read_header(id)
-            except (pygit2.GitError, KeyError, ValueError, OSError):
-                found = None
-        if found != kind:
-            raise RepositoryProblem(f"there is no {kind.name.lower()} {id} in the repository", object=id)
+                return int(git.odb.read_header(id)[0])
+            except KeyError:
+                return None
+            except (pygit2.GitError, ValueError, OSError) as error:
+                raise RepositoryProblem(f"object {id} cannot be read: {error}", object=id) from error
 
     @contextmanager
     def _guard(self, what: str) -> Iterator[None]:
