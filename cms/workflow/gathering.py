@@ -122,8 +122,7 @@ class Gathering:
     def _find_life(self, current: CommitId | None) -> Life:
         if self._sources.provenance is None:
             return Life(self._ref)
-        held = {self._head, *self._commits}.union(*(commit.parents for commit in self._commits.values()))
-        return self._sources.provenance.find_life(self._ref, current, held)
+        return self._sources.provenance.find_life(self._store, self._ref, current)
 
     def _add_former(self) -> None:
         """Add what the draft held before a force push."""
@@ -223,7 +222,7 @@ class Gathering:
     def _elsewhere(self, commit: Commit, *, is_signed: bool, trailers: Mapping[str, str]) -> str:
         """Where a verdict was known from before it came here; empty when it was new."""
         brought, first = self._brought_by(commit.id), self._first.get(commit.id)
-        if first is not None and not self._life.holds(first) and (brought.place < 0 or first.place < brought.place):
+        if first is not None and not self._life.holds(first) and first.place < brought.place:
             return describe(first, self._ref)
         provenance = self._sources.provenance
         if provenance is None or not is_signed or "draft" in trailers:

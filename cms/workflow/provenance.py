@@ -4,7 +4,7 @@ A draft's name may have been used before; only its present life counts. An entry
 did not happen is there too: the present life is the chain of moves that leads to where the draft is now.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -22,7 +22,7 @@ from cms.workflow.bounded import Bounded
 Parents = Mapping[CommitId, tuple[CommitId, ...]]
 TIPS_MOST = 2_000
 CLOCK_SLACK = timedelta(days=1)
-BEFORE, PENDING = -1, 1 << 60
+PENDING = 1 << 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Bringing:
 
     Attributes:
         person: empty when nobody attests to who it was.
-        place: the number of its entry in the log; PENDING of one that is not in it yet, BEFORE of one that was made past it.
+        place: the number of its entry in the log; PENDING of one that is not in it yet.
     """
 
     ref: str
@@ -54,11 +54,14 @@ class Life:
 
     @property
     def tips(self) -> list[tuple[CommitId, Bringing]]:
-        """Where the draft has been, and by which act, oldest first; what was there before the log knew it was brought by nobody."""
+        """Where the draft has been, and by which act, oldest first; what was there before an act, and no act brought, is nobody's."""
         tips: list[tuple[CommitId, Bringing]] = []
-        if self.moves and self.moves[0][1].old is not None:
-            tips.append((self.moves[0][1].old, Bringing(self.ref, "", None, BEFORE)))
-        return tips + [(move.new, bringing) for bringing, move in self.moves if move.new is not None]
+        for bringing, move in self.moves:
+            if move.old is not None:
+                tips.append((move.old, Bringing(self.ref, "", None, bringing.place)))
+            if move.new is not None:
+                tips.append((move.new, bringing))
+        return tips
 
     def holds(self, bringing: Bringing) -> bool:
         """Whether an act, if it was one upon this ref, belongs to this life; also one whose move did not happen."""
@@ -106,27 +109,25 @@ class Provenance:
                         self._published_at[move.new] = place
             return self._tips
 
-    def find_life(self, ref: str, current: CommitId | None, held: Collection[CommitId]) -> Life:
+    def find_life(self, store: Store, ref: str, current: CommitId | None) -> Life:
         """Find the chain of moves that led *ref* to where it is.
+
+        Where somebody moved it past the log (on the disk, or in a clone that is ahead), the chain goes on with the newest move to a commit
+        that what is there descends from.
 
         Args:
             current: where the ref is; None when it does not exist.
-            held: the commits that the draft consists of, for a clone whose branch is ahead of what the log knows.
         """
         self.first_tips()
         known = [(entry, move) for entry in self._log.about(ref) for move in entry.moves if move.ref == ref]
-        if current is None or not known:
-            return Life(ref)
-        wanted: CommitId | None = current
-        if not any(move.new == current for _, move in known):
-            wanted = next((move.new for _, move in reversed(known) if move.new in held), None)
+        known.reverse()
+        moves = [move for _, move in known]
         chain = []
-        for entry, move in reversed(known):
-            if wanted is None:
-                break
-            if move.new == wanted:  # every other move did not happen, or was undone by hand
-                chain.append((Bringing(ref, entry.person, entry.at, self._places[entry.id]), move))
-                wanted = move.old
+        wanted, place = current, 0
+        while wanted is not None and (found := _find_move(store, moves, place, wanted)) is not None:
+            entry, move = known[found]
+            chain.append((Bringing(ref, entry.person, entry.at, self._places[entry.id]), move))
+            wanted, place = move.old, found + 1
         return Life(ref, tuple(reversed(chain)))
 
     def find_elsewhere(self, store: Store, commit: CommitId, made_at: datetime, brought: Bringing, life: Life) -> str:
@@ -137,8 +138,7 @@ class Provenance:
         """
         entries, tips = self._log.entries(), self.first_tips()
         since = made_at - CLOCK_SLACK
-        end = brought.place if 0 <= brought.place < len(entries) else len(entries)
-        older = (entries[place] for place in range(end - 1, -1, -1))
+        older = (entries[place] for place in range(min(brought.place, len(entries)) - 1, -1, -1))
         moves = ((entry, move) for entry in older if entry.at >= since for move in entry.moves if move.new in tips)
         for entry, move in islice(moves, TIPS_MOST):
             other = Bringing(move.ref, entry.person, entry.at, self._places[entry.id])
@@ -168,6 +168,23 @@ class Provenance:
             return self._policies.get(blob, lambda: read_policy(store.read_blob(blob) if blob is not None else None))
         except (RepositoryProblem, InvalidSettings):
             return None
+
+
+def _find_move(store: Store, moves: Sequence[Move], start: int, wanted: CommitId) -> int | None:
+    """Find the move that led to *wanted* among *moves*, newest first; every one between did not happen.
+
+    Where none did, the newest one to a commit that *wanted* descends from, unless the draft was deleted since.
+    """
+    for place in range(start, len(moves)):
+        if moves[place].new == wanted:
+            return place
+    for place in range(start, min(len(moves), start + TIPS_MOST)):
+        new = moves[place].new
+        if new is None:
+            return None
+        if _descends(store, wanted, new):
+            return place
+    return None
 
 
 def _descends(store: Store, tip: CommitId, commit: CommitId) -> bool:

@@ -24,6 +24,10 @@ class Placed(Protocol):
     def collection(self) -> str | None: ...
 
 
+#: Stands for any file at all.
+ANYTHING = FileFacts(path="", published=None, blob=None)
+
+
 class Rights:
     """Answers about one draft under one policy; remembers them, since the same is asked for every file and every verdict."""
 
@@ -54,22 +58,24 @@ class Rights:
         """Whether *person* has any role anywhere."""
         return any(self.policy.holds(person, role) for role in Role)
 
-    def why_no_lift(self, lifter: str, objector: str) -> str:
-        """Why *lifter* cannot lift what *objector* asked for; empty when they can: a maintainer of all that *objector* reviews here."""
-        files = [file for file in self.facts.files if self.holds(objector, Role.REVIEWER, file)]
-        if not files:
+    def why_no_lift(self, lifter: str) -> str:
+        """Why *lifter* cannot lift what somebody else asked for; empty when they can: a maintainer of anything in the draft."""
+        files = self.facts.files
+        if files:
+            able = any(self.holds(lifter, Role.MAINTAINER, file) for file in files)
+        else:
             able = not self.policy.is_bot(lifter) and self.policy.holds(lifter, Role.MAINTAINER)
-            return "" if able else f"{self.policy.name(lifter)} is no maintainer"
-        lacking = [file.path for file in files if not self.holds(lifter, Role.MAINTAINER, file)]
-        return f"{self.policy.name(lifter)} is no maintainer of {list_paths(lacking)}" if lacking else ""
+        return "" if able else f"{self.policy.name(lifter)} is no maintainer of anything in the draft"
 
     def lifters(self, objector: str) -> tuple[str, ...]:
         """Who could lift what *objector* asked for."""
         people = self.policy.holders(Role.MAINTAINER)
-        return tuple(person for person in people if person != objector and not self.why_no_lift(person, objector))
+        return tuple(person for person in people if person != objector and not self.why_no_lift(person))
 
-    def why_no_publishing(self, person: str) -> str:
-        """See the function of the same name."""
+    def why_no_schedule(self, person: str) -> str:
+        """Why *person* cannot say when the draft is published; empty when they can."""
+        if self.policy.is_bot(person):
+            return f"{self.policy.name(person)} is a bot, and bots set no times"
         return why_no_publishing(self.facts.files, self.policy, person)
 
     def rule(self, file: FileFacts) -> Rule | CMSError:
@@ -150,12 +156,12 @@ def find_rule(policy: Policy, file: Placed) -> Rule | CMSError:
 def why_no_publishing(files: Sequence[Placed], policy: Policy, person: str) -> str:
     """Why *person* could not publish these files even if no approval were missing; empty when they could.
 
-    A publisher of all of them may, and where a protected file needs no approval only one who is its maintainer too.
+    A publisher of all of them may (a bot: with that scope), and where a protected file needs no approval only one who is its maintainer too.
     """
     name = policy.name(person)
-    if policy.is_bot(person) or not policy.holds(person, Role.PUBLISHER):
+    if not _may_publish(policy, person, ANYTHING):
         return f"{name} is no publisher"
-    lacking = [item.path for item in files if not _holds(policy, person, Role.PUBLISHER, item)]
+    lacking = [item.path for item in files if not _may_publish(policy, person, item)]
     if lacking:
         return f"{name} is no publisher of {list_paths(lacking)}"
     alone = [item.path for item in files if not _may_stand_alone(policy, person, item)]
@@ -164,12 +170,19 @@ def why_no_publishing(files: Sequence[Placed], policy: Policy, person: str) -> s
     return ""
 
 
+def _may_publish(policy: Policy, person: str, file: Placed) -> bool:
+    if policy.is_bot(person):
+        return policy.grants_scope(person, "publish", path=file.path, collection=file.collection)
+    return _holds(policy, person, Role.PUBLISHER, file)
+
+
 def _may_stand_alone(policy: Policy, person: str, file: Placed) -> bool:
     """Whether *person* may publish *file* as far as protected files without approvals are concerned."""
     rule = find_rule(policy, file)
     if isinstance(rule, CMSError):
         return False
-    return not rule.needs_maintainer or rule.approvals > 0 or _holds(policy, person, Role.MAINTAINER, file)
+    is_maintainer = not policy.is_bot(person) and _holds(policy, person, Role.MAINTAINER, file)
+    return not rule.needs_maintainer or rule.approvals > 0 or is_maintainer
 
 
 def _holds(policy: Policy, person: str, role: Role, file: Placed) -> bool:

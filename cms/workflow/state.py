@@ -129,7 +129,7 @@ class _Fold:
         for voice in reversed(self.voices):
             if not voice.is_timed or voice.person is None:
                 continue
-            reason = self.rights.why_no_publishing(voice.person)
+            reason = self.rights.why_no_schedule(voice.person)
             if decider:
                 self._spend(voice, f"{self.policy.name(decider)} said something else later")
             elif reason and not _had_a_say(voice):

@@ -173,11 +173,11 @@ class Floor:
         return self.standings.setdefault(person, Standing())
 
 
-def take_the_floor(voices: Sequence[Voice], policy: Policy, why_no_lift: Callable[[str, str], str]) -> Floor:
+def take_the_floor(voices: Sequence[Voice], policy: Policy, why_no_lift: Callable[[str], str]) -> Floor:
     """Go through the verdicts, oldest first, and keep what everybody says last.
 
     Args:
-        why_no_lift: (who lifts, whose request for changes) -> why that is not possible; empty when it is.
+        why_no_lift: who lifts -> why they cannot; empty when they can.
     """
     floor = Floor()
     for voice in voices:
@@ -221,7 +221,7 @@ def _withdraw(floor: Floor, voice: Voice, standing: Standing, reason: str) -> No
         standing.request = None
 
 
-def _lift(floor: Floor, voice: Voice, policy: Policy, why_no_lift: Callable[[str, str], str]) -> None:
+def _lift(floor: Floor, voice: Voice, policy: Policy, why_no_lift: Callable[[str], str]) -> None:
     """Take away somebody else's request for changes, or say why not."""
     assert voice.person is not None
     whose = voice.lifts if voice.lifts in policy.people else policy.find_by_email(voice.lifts) or ""
@@ -231,7 +231,7 @@ def _lift(floor: Floor, voice: Voice, policy: Policy, why_no_lift: Callable[[str
     elif objection is None:
         reason = f"{policy.name(voice.lifts)} has no open request for changes"
     else:
-        reason = why_no_lift(voice.person, whose)
+        reason = why_no_lift(voice.person)
     if reason:
         floor.spent[voice.commit.id] = reason
     else:

@@ -176,16 +176,15 @@ class Oracle:
         if not last or last[-1][1] != "changes" or not self.reviews(person):
             return False
         return not any(
-            word == "lift" and said(node, "Lifts") == person and place > last[-1][0] and self.may_lift(lifter, person)
+            word == "lift" and said(node, "Lifts") == person and place > last[-1][0] and self.may_lift(lifter)
             for lifter in self.policy.people
             for place, node, word in self.words(lifter)
         )
 
-    def may_lift(self, lifter: str, objector: str) -> bool:
-        reviewed = [path for path in self.files() if self.holds(objector, Role.REVIEWER, path)]
-        if not reviewed:
+    def may_lift(self, lifter: str) -> bool:
+        if not self.files():
             return self.policy.people[lifter].owner is None and self.policy.holds(lifter, Role.MAINTAINER)
-        return all(self.holds(lifter, Role.MAINTAINER, path) for path in reviewed)
+        return any(self.holds(lifter, Role.MAINTAINER, path) for path in self.files())
 
     def may_publish(self, person: str) -> bool:
         alone = [path for path in self.files() if self.needs_maintainer_alone(path)]

@@ -11,7 +11,7 @@ from cms.workflow.rights import Rights
 from cms.workflow.state import DraftState, fold
 from tests.workflow.histories import Step, go_back, histories, play, policies, rebase, steps_beside, unrelated
 from tests.workflow.oracle import Oracle, Verdicts
-from tests.workflow.world import NOW
+from tests.workflow.world import NOW, World
 
 many = settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
@@ -124,13 +124,13 @@ def test_a_draft_cannot_change_the_rules_it_is_judged_by(history: list[Step], po
 @many
 @given(histories, policies, st.sampled_from(["ola", "per"]), st.sampled_from([rebase, go_back]))
 def test_a_force_push_takes_away_no_author_and_no_request_for_changes_of_others(
-    history: list[Step], policy: Policy, by: str, force: Callable[[str, str], Step]
+    history: list[Step], policy: Policy, by: str, force: Callable[[World, str, str], None]
 ) -> None:
     world = play(history)
     if "one" not in world.heads or not world.unpublished(world.heads["one"]):
         return
     before, known = world.state("one", policy), Rights(world.facts("one"), policy).writers
-    force("one", by)(world)
+    force(world, "one", by)
     facts, after = world.facts("one"), world.state("one", policy)
     written = {path for commit in facts.commits for path in commit.changed}
     for path, people in Rights(facts, policy).writers.items():

@@ -228,9 +228,10 @@ class World:
         found: list[tuple[int, Entry]] = []
         for number, entry in enumerate(self.log if self.has_log else ()):
             if entry.draft == draft and entry.happened:
-                found = [] if entry.old is None else found
+                has_ended = not found or found[-1][1].new is None
+                found = [] if entry.old is None or has_ended else found
                 found.append((number, entry))
-        return found
+        return [] if found and found[-1][1].new is None else found
 
     def unpublished(self, id: str) -> set[str]:
         return self.ancestors(id) - self.ancestors(self.main)
@@ -239,14 +240,18 @@ class World:
         """Every commit that the draft holds or held in its present life, in the order in which they count."""
         ids = set(self.unpublished(self.heads[draft]))
         for _, entry in self.life(draft):
-            ids |= self.unpublished(entry.new) if entry.new is not None else set()
+            for tip in (entry.old, entry.new):
+                ids |= self.unpublished(tip) if tip is not None else set()
         return sorted((self.nodes[id] for id in ids), key=lambda node: (self.brought(draft, node.id)[0], node.at))
 
     def brought(self, draft: str, id: str) -> tuple[int, str]:
-        """(number of the entry, who) by which a commit first came to the draft in its present life."""
+        """(number of the entry, who) by which a commit first came to the draft in its present life; nobody for what came past the log."""
         for number, entry in self.life(draft):
             if entry.new is not None and id in self.ancestors(entry.new):
-                return number, entry.person
+                was_there = entry.old is not None and id in self.ancestors(entry.old)
+                return number, "" if was_there else entry.person
+            if entry.old is not None and id in self.ancestors(entry.old):
+                return number, ""
         return 1 << 60, ""
 
     def first_known(self, draft: str, id: str) -> tuple[int, Entry] | None:
