@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from cms.errors import Conflict, DraftNotFound, Forbidden, RefMoved, RepositoryProblem, StaleRequest
-from cms.finding import Finding
+from cms.errors import Conflict, DraftNotFound, Forbidden, RefMoved, RefNotFound, RepositoryProblem, StaleRequest
+from cms.finding import Finding, printable
 from cms.merge import Merge
 from cms.model import ContentModel, read_model
 from cms.overlay import Overlay
@@ -38,6 +38,7 @@ from cms.worktree import checkout_problem, refresh_work_tree
 from cms.writer import Ident, Writer
 
 ATTEMPTS = 5
+NAME_SHOWN = 100
 JUDGED_KEPT = 64
 SERVER_NAME = "Branchpress"
 RESERVED_TRAILERS = frozenset(
@@ -157,7 +158,10 @@ class Workflow:
         Raises:
             DraftNotFound: there is none of that name.
         """
-        head = self.store.resolve(draft_ref(name))
+        try:
+            head = self.store.resolve(draft_ref(name))
+        except RefNotFound as error:  # no draft can be called that
+            raise no_draft(name) from error
         if head is None:
             raise no_draft(name)
         return self.state_at(name, head, now)
@@ -208,15 +212,25 @@ class Workflow:
             Forbidden: *who* may know of it, and may not do this.
             StaleRequest: the caller decided on another head than the present one.
         """
-        state = self.state(name, now)
+        draft = self.look(who, name, now)
+        target = self.target_of(draft.state, who, reason=reason)
+        require(permission, who, draft.policy, target, missing=no_draft(name))
+        require_head(draft, expected)
+        return draft
+
+    def look(self, who: Principal | None, name: str, now: datetime) -> Draft:
+        """The draft *name*, for a verb that asks for its permission itself.
+
+        Who may read no draft at all is told so before anything is worked out: how long an answer takes tells whether there is such a draft.
+
+        Raises:
+            DraftNotFound: there is none, or *who* may know of none.
+            Unauthorised: nobody is signed in.
+        """
         policy = self.policy()
-        require(permission, who, policy, self.target_of(state, who, reason=reason), missing=no_draft(name))
-        if expected is not None and expected != state.head:
-            raise StaleRequest(
-                f"the draft {name} has changed since you looked: it is at {state.head[:7]}, not at {expected[:7]}; look again",
-                expected=expected,
-                found=state.head,
-            )
+        if who is None or (who.scopes is None and not policy.is_bot(who.person)):
+            require("draft.read", who, policy, missing=no_draft(name))
+        state = self.state(name, now)
         return Draft(name=name, ref=draft_ref(name), head=state.head, state=state, policy=policy)
 
     def find_for(
@@ -319,7 +333,22 @@ class Workflow:
 
 def no_draft(name: str) -> DraftNotFound:
     """The same answer for a draft that does not exist and for one that the caller may not know of."""
-    return DraftNotFound(f"there is no draft {name!r}", draft=name)
+    shown = printable(name[:NAME_SHOWN])
+    return DraftNotFound(f"there is no draft {shown!r}", draft=shown)
+
+
+def require_head(draft: Draft, expected: CommitId | None) -> None:
+    """Refuse what was decided about another head of the draft; None decides about any.
+
+    Raises:
+        StaleRequest: it has changed since. Facts: expected, found.
+    """
+    if expected is not None and expected != draft.head:
+        raise StaleRequest(
+            f"the draft {draft.name} has changed since you looked: it is at {draft.head[:7]}, not at {expected[:7]}; look again",
+            expected=expected,
+            found=draft.head,
+        )
 
 
 def tidy(flow: Workflow, who: Principal) -> list[str]:

@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from cms.errors import Conflict, Forbidden, InvalidContent, MergeConflict, RefMoved
+from cms.errors import Conflict, Forbidden, InvalidContent, MergeConflict, RefMoved, RefNotFound
 from cms.permissions import Principal, Target, require
 from cms.pushlog import Move
 from cms.refs import CommitId, draft_ref
 from cms.workflow.actions import Action
-from cms.workflow.flow import ATTEMPTS, Draft, Workflow
+from cms.workflow.flow import ATTEMPTS, Draft, Workflow, no_draft
 from cms.workflow.outcome import DraftState, Status
 
 LOCK = "branchpress.lock"
@@ -194,7 +194,10 @@ def subject_of(draft: Draft) -> str:
 
 def _done_before(flow: Workflow, who: Principal, permission: str, name: str) -> Publication | None:
     """The publication of a draft that is gone because it was published: asking twice does no harm."""
-    ref = draft_ref(name)
+    try:
+        ref = draft_ref(name)
+    except RefNotFound:  # no draft can ever have been called that
+        return None
     if flow.store.resolve(ref) is not None:
         return None
     last = next(reversed(flow.log.life(ref)), None)
@@ -204,7 +207,8 @@ def _done_before(flow: Workflow, who: Principal, permission: str, name: str) -> 
     main = heads.get(flow.ref)
     if main is None or main.new is None or not flow.store.is_ancestor(main.new, flow.published()):
         return None
-    require(permission, who, flow.policy(), Target(is_ready=True, reason="it was done before"))
+    target = Target(is_ready=True, reason="it was done before")
+    require(permission, who, flow.policy(), target, missing=no_draft(name))
     old, head = main.old, heads[ref].old
     paths = tuple(change.path for change in flow.store.diff(old, main.new)) if old is not None else ()
     return Publication(

@@ -14,7 +14,6 @@ from cms.refs import CommitId
 from cms.workflow.actions import Action
 from cms.workflow.flow import Draft, Workflow
 from cms.workflow.outcome import DraftState
-from cms.workflow.writing import find_to_write
 
 MESSAGE_MOST = 20_000
 NEVER = "never"
@@ -38,7 +37,7 @@ def request_review(
     Raises:
         InvalidContent: the draft has errors that would keep it from being published; facts: findings.
     """
-    draft = find_to_write(flow, who, Action.REQUEST, name, expected=expected, now=now)
+    draft = flow.find_for(who, "review.request", Action.REQUEST, name, expected=expected, now=now)
     errors = tuple(finding for finding in draft.state.findings if finding.severity == "error")
     if errors:
         raise InvalidContent(f"the draft has {len(errors)} to correct first, such as {errors[0]}", findings=errors)

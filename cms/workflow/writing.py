@@ -12,7 +12,7 @@ from typing import Any
 from cms.dates import parse_day
 from cms.edit import REMOVED, new_entry, set_fields
 from cms.edit.references import rewrite_references
-from cms.entry import Entry
+from cms.entry import RESERVED, Entry
 from cms.errors import Conflict, EntryNotFound, InvalidContent, RefMoved, RefNotFound
 from cms.frontmatter import read
 from cms.model import ContentModel
@@ -23,13 +23,14 @@ from cms.pushlog import Move
 from cms.refs import BlobId, CommitId, draft_ref
 from cms.schema import Collection
 from cms.snapshot import Snapshot
-from cms.workflow.actions import Action
-from cms.workflow.flow import ATTEMPTS, Draft, Workflow
+from cms.workflow.actions import Action, refuse_unless
+from cms.workflow.flow import ATTEMPTS, Draft, Workflow, no_draft, require_head
 from cms.workflow.outcome import DraftState
 from cms.workflow.views import draft_snapshot
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 CLOSED = "refs/cms/closed/"
+UNCHANGED = "unchanged"
 Values = Mapping[str, Any]
 
 
@@ -112,10 +113,16 @@ def write_entry(
         if known is None:
             wanted = {key: value for key, value in fields.items() if value is not REMOVED}
             path = entry.path or place_entry(snapshot.model, collection, entry, fields)
+            require_place(flow, snapshot, entry, path, fields)
             return {path: new_entry(wanted, body or "")}, f"Add {entry}"
         source = flow.store.read_blob(BlobId(known.blob))
-        changes: dict[str | tuple[str, ...], Any] = {}
-        changes.update(fields.items())
+        # What is typed comes back as it was shown: a field that nobody changed keeps its spelling.
+        shown = known.parsed.fields
+        changes: dict[str | tuple[str, ...], Any] = {
+            key: value
+            for key, value in fields.items()
+            if value is REMOVED or value != shown.get(f"{key}_" if key in RESERVED else key, REMOVED)
+        }
         if replace:
             changes |= {key: REMOVED for key in read(source).values if key not in fields}
         return {known.path: set_fields(source, changes, body=body)}, f"Change {entry}"
@@ -173,6 +180,7 @@ def rename_entry(
 def rename_files(flow: Workflow, snapshot: Snapshot, entry: EntryName, slug: str) -> dict[str, bytes | None]:
     """What changes when *entry* gets another *slug*: files move, and those that refer to it name the new one."""
     collection = find_collection(snapshot.model, entry.collection)
+    names = {(file.collection, file.slug) for file in snapshot.files.values()}
     files = [
         file
         for file in snapshot.files.values()
@@ -180,31 +188,48 @@ def rename_files(flow: Workflow, snapshot: Snapshot, entry: EntryName, slug: str
     ]
     if not files:
         raise EntryNotFound(f"{entry.collection} has no entry {entry.slug!r} in this draft")
-    if any((file.collection, file.slug) == (entry.collection, slug) for file in snapshot.files.values()):
+    if (entry.collection, slug) in names:
         raise Conflict(f"{entry.collection} has an entry {slug!r} already; choose another slug")
-    changes: dict[str, bytes | None] = {}
+    contents = {file.path: flow.store.read_blob(BlobId(file.blob)) for file in files}
+    moves = {file.path: move_path(file, slug) for file in files if move_path(file, slug) not in snapshot.files}
     for file in files:
-        source = flow.store.read_blob(BlobId(file.blob))
-        target = move_path(file, slug)
-        match = collection.match(target)
-        if file.parsed.slug is not None:
-            changes[file.path] = set_fields(source, {"slug": slug})
-        elif match is None or match.slug != slug:
-            raise Conflict(f"{file.path} cannot be renamed to {slug!r}: {target} would not be in {entry.collection}")
-        else:
-            changes[file.path] = None
-            changes[target] = source
-    names = {(entry.collection, entry.slug): slug}
-    for other in snapshot.files.values():
-        referring = snapshot.model.collections[other.collection]
-        if not any(entry.collection in item.references for item in referring.walk_fields()):
-            continue
-        path = other.path if changes.get(other.path, b"") is not None else move_path(other, slug)
-        source = changes.get(path) or flow.store.read_blob(BlobId(other.blob))
-        changed = rewrite_references(source, names, referring)
-        if changed != source:
-            changes[path] = changed
-    return changes
+        contents[file.path] = _renamed(file, contents[file.path], moves.get(file.path, file.path), collection, slug)
+    names = (names - {(entry.collection, entry.slug)}) | {(entry.collection, slug)}
+    for file in snapshot.files.values():
+        referring = snapshot.model.collections[file.collection]
+        if file.path in contents or any(entry.collection in item.references for item in referring.walk_fields()):
+            source = contents.get(file.path) or flow.store.read_blob(BlobId(file.blob))
+            changed = rewrite_references(
+                source,
+                {(entry.collection, entry.slug): slug},
+                referring,
+                exists=lambda name, wanted: (name, wanted) in names,
+                path=file.path,
+                moves=moves,
+            )
+            if changed != source or file.path in contents:
+                contents[file.path] = changed
+    changes: dict[str, bytes | None] = dict.fromkeys(moves)
+    return changes | {moves.get(path, path): source for path, source in contents.items()}
+
+
+def _renamed(file: Entry, source: bytes, target: str, collection: Collection, slug: str) -> bytes:
+    """The bytes of *file* at its new place.
+
+    Raises:
+        Conflict: there it would not have the new slug.
+    """
+    if file.parsed.slug is not None:
+        changes: dict[str | tuple[str, ...], Any] = {"slug": slug}
+        if (
+            target == file.path and "aliases" in collection.fields
+        ):  # nothing else would lead from the old address to the new one
+            changes["aliases"] = [*file.parsed.fields.get("aliases", ()), file.slug]
+        return set_fields(source, changes)
+    match = collection.match(target)
+    if match is None or match.slug != slug:
+        raise Conflict(f"{file.path} cannot be renamed to {slug!r}: {target} would not be in {collection.name}")
+    return source
 
 
 def move_path(file: Entry, slug: str) -> str:
@@ -282,9 +307,11 @@ def find_to_write(
     Raises:
         DraftNotFound, Forbidden, StaleRequest, Conflict: as for every verb.
     """
-    draft = flow.find_for(who, "draft.read", action, name, expected=expected, now=now)
-    owner = flow.target_of(draft.state, who).owner
-    require(write_permission(who, draft), who, draft.policy, Target(owner=owner, writers=draft.state.writers))
+    draft = flow.look(who, name, now)
+    target = Target(owner=flow.target_of(draft.state, who).owner, writers=draft.state.writers)
+    require(write_permission(who, draft), who, draft.policy, target, missing=no_draft(name))
+    require_head(draft, expected)
+    refuse_unless(draft.state.status, action, draft.state)
     return draft
 
 
@@ -317,7 +344,7 @@ def commit_files(
     base = flow.tree_of(draft.head)
     tree = writer.write_tree(base, changes)
     if tree == base:
-        raise Conflict("nothing would change: the draft holds exactly this already", draft=draft.name)
+        raise Conflict("nothing would change: the draft holds exactly this already", draft=draft.name, state=UNCHANGED)
     commit = flow.write_commit(
         who, tree=tree, parents=[draft.head], message=message, trailers=[*trailers, ("Draft", draft.name)], now=now
     )
@@ -343,13 +370,21 @@ def refuse_errors(state: DraftState, files: Mapping[str, object]) -> None:
 
 
 def find_file(snapshot: Snapshot, entry: EntryName) -> Entry | None:
-    """The file of an entry, hidden or not; by its path when one is named."""
-    if entry.path:
-        found = snapshot.files.get(entry.path)
-        return found if found is not None and found.collection == entry.collection else None
+    """The file of an entry, hidden or not; by its path when one is named.
+
+    Raises:
+        Conflict: the path that was named is that of another entry.
+    """
     locale = entry.locale or snapshot.model.settings.site.default_locale
+    if entry.path in snapshot.files:
+        found = snapshot.files[entry.path]
+        if (found.collection, found.slug, found.locale) != (entry.collection, entry.slug, locale):
+            raise Conflict(f"{entry.path} is {found.collection}/{found.slug} in {found.locale}, and not {entry}")
+        return found
     for file in snapshot.files.values():
         if file.slug == entry.slug and file.collection == entry.collection and file.locale == locale:
+            if entry.path:
+                raise Conflict(f"{entry} is at {file.path}, and not at {entry.path!r}; leave the path out")
             return file
     return None
 
@@ -387,6 +422,26 @@ def place_entry(model: ContentModel, collection: Collection, entry: EntryName, f
             return path
     patterns = " or ".join(pattern.text for pattern in collection.patterns)
     raise Conflict(
-        f"the path of a new entry {entry.slug!r} in {collection.name} cannot be told from {patterns}; name it, such as "
-        f"--path {collection.patterns[0].text.replace('{slug}', entry.slug)}"
+        f"the path of a new entry {entry.slug!r} in {collection.name} cannot be told from {patterns}; name its path, such as "
+        f"{collection.patterns[0].text.replace('{slug}', entry.slug)}"
     )
+
+
+def require_place(flow: Workflow, snapshot: Snapshot, entry: EntryName, path: str, fields: Values) -> None:
+    """Refuse a *path* at which a new file would not be the entry that was named, or would take the place of another file.
+
+    Raises:
+        Conflict: says what it would be.
+    """
+    model = snapshot.model
+    place = model.place(path)
+    if place is None or place[0].name != entry.collection:
+        patterns = " or ".join(pattern.text for pattern in model.collections[entry.collection].patterns)
+        raise Conflict(f"{path!r} would be no entry of {entry.collection}: those are at {patterns}")
+    default = model.settings.site.default_locale
+    slug = str(fields.get("slug") or place[1].slug)
+    locale = str(fields.get("locale") or place[1].locale or default)
+    if (slug, locale) != (entry.slug, entry.locale or default):
+        raise Conflict(f"{path!r} would be the entry {slug!r} in {locale}, and not {entry}")
+    if flow.store.find_blob(snapshot.commit.id, path) is not None:
+        raise Conflict(f"there is a file {path!r} already, which cannot be read as an entry; correct it with Git")
