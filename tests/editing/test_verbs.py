@@ -13,7 +13,9 @@ from cms.workflow.publishing import bypass, publish
 from cms.workflow.undoing import restore, revert, roll_back, unpublish
 from cms.workflow.verdicts import approve, comment, lift_changes, request_changes, request_review, schedule, withdraw
 from cms.workflow.writing import close_draft, delete_entry, rename_entry, start_draft, write_entry
-from tests.editing.tools import Newsroom, post
+from tests.editing.tools import POSTS, Newsroom, post
+
+WITH_SLUG = f"{POSTS}  slug: {{type: string}}\n  aliases: {{type: array, items: {{type: string}}}}\n"
 
 
 def begin(room: Newsroom, name: str = "x", by: str = "ola", **fields: object) -> None:
@@ -318,3 +320,21 @@ def test_a_schedule_needs_a_publisher_and_a_future(room: Newsroom) -> None:
     state = schedule(room.flow, room.who("pia"), "x", room.now + timedelta(hours=1), now=room.tick())
     assert (state.status, state.scheduled_by) == (Status.SCHEDULED, "pia")
     assert schedule(room.flow, room.who("pia"), "x", None, now=room.tick()).status is Status.APPROVED
+
+
+def test_an_entry_that_names_its_slug_itself_is_renamed_there_and_moved(room: Newsroom) -> None:
+    room.repo.commit({"posts/c.md": "---\ntitle: C\nslug: sea\n---\n", "schemas/posts.yaml": WITH_SLUG}, at=room.tick())
+    start_draft(room.flow, room.who("ola"), "x", now=room.tick())
+    state = rename_entry(room.flow, room.who("ola"), "x", post("sea"), "ocean", now=room.tick())
+    assert [entry.path for entry in state.entries] == ["posts/c.md"]
+    text = room.read("posts/c.md", "refs/heads/drafts/x")
+    assert text == "---\ntitle: C\nslug: ocean\naliases:\n  - sea\n---\n"
+
+
+def test_a_field_that_comes_back_as_it_was_shown_keeps_its_spelling(room: Newsroom) -> None:
+    room.repo.commit({"posts/c.md": "---\ntitle: 3.10\nnumber: 0x10 # hex\n---\n"}, at=room.tick())
+    start_draft(room.flow, room.who("ola"), "x", now=room.tick())
+    fields = {"title": "3.10", "number": 16, "category": "helse"}
+    write_entry(room.flow, room.who("ola"), "x", post("c"), fields, replace=True, now=room.tick())
+    text = room.read("posts/c.md", "refs/heads/drafts/x") or ""
+    assert text.startswith("---\ntitle: 3.10\nnumber: 0x10 # hex\ncategory: helse\n")
