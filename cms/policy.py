@@ -7,6 +7,7 @@ How it is written down is the business of :mod:`cms.people`; what somebody may d
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from unicodedata import normalize
 
 from cms.globs import Glob, compile_glob
 from cms.pubkeys import is_armoured, key_id
@@ -197,4 +198,4 @@ def is_protected(path: str) -> bool:
 
 def comparable(email: str) -> str:
     """An e-mail address as it is compared."""
-    return email.strip().casefold()
+    return normalize("NFKC", email.strip()).casefold()

@@ -125,6 +125,7 @@ def test_without_a_file_or_without_people_nobody_is_anybody() -> None:
 
 def test_people_are_known_by_every_address_in_any_case(policy: Policy) -> None:
     assert policy.find_by_email("kari@example.org") == policy.find_by_email("KN@EXAMPLE.ORG") == "kari"
+    assert policy.find_by_email(" ｋａｒｉ@example.org") == "kari"
     assert policy.find_by_email("nobody@example.org") is None
     assert (policy.name("ola"), policy.name("gone")) == ("Ola Nordmann", "gone")
 
