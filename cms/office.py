@@ -37,6 +37,7 @@ class Office:
         snapshot: Callable[[], Snapshot],
         accounts: Accounts,
         key: ServerKey,
+        address: str = "",
     ) -> None:
         """Use :meth:`open`."""
         self.store = store
@@ -46,20 +47,33 @@ class Office:
         self._snapshot = snapshot
         self.log = PushLog(store)
         self.flow = Workflow(
-            store, ref, snapshot=snapshot, writer=Writer(store, signer=key), log=self.log, is_server=True
+            store,
+            ref,
+            snapshot=snapshot,
+            writer=Writer(store, signer=key),
+            log=self.log,
+            is_server=True,
+            server_keys=[key.public_key, *key.past_keys],
+            address=address,
         )
         self.scheduler = Scheduler(self.flow, is_active=self.is_active)
 
     @classmethod
-    def open(cls, store: Store, ref: str, folder: Path, *, snapshot: Callable[[], Snapshot]) -> "Office":
+    def open(
+        cls, store: Store, ref: str, folder: Path, *, snapshot: Callable[[], Snapshot], address: str = ""
+    ) -> "Office":
         """Open the state *folder*, made when it is not there, and clear away what a crash left.
+
+        Args:
+            address: where this server is reached, when ``cms.toml`` does not say.
 
         Raises:
             RepositoryProblem, AccountsUnavailable: the folder cannot be used.
             InvalidSettings: others may read the server's key.
         """
         accounts = Accounts.open(folder)
-        office = cls(store, ref, folder, snapshot=snapshot, accounts=accounts, key=ServerKey.load_or_create(folder))
+        key = ServerKey.load_or_create(folder)
+        office = cls(store, ref, folder, snapshot=snapshot, accounts=accounts, key=key, address=address)
         for lock in remove_stale_locks(store):
             log.warning("repository.lock_removed", file=lock, reason="nobody held it; a process was killed")
         try:

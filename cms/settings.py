@@ -284,6 +284,7 @@ class Environment:
         site: ``CMS_SITE``: the repository to serve (worker processes get it from ``cms serve``).
         branch: ``CMS_BRANCH``: the published branch, over what ``cms.toml`` says.
         log_level: ``CMS_LOG``: ``debug``, ``info``, ``warning`` or ``error``.
+        url: ``CMS_URL``: this server's public address, where ``cms.toml`` names none; ``cms serve`` sets it to where it listens.
         state: ``CMS_STATE``: folder of what must not be in Git, over what ``cms.toml`` says.
         state_home: ``XDG_STATE_HOME``: where that folder goes when nobody says.
     """
@@ -291,6 +292,7 @@ class Environment:
     site: Path = Path()
     branch: str = ""
     log_level: str = "info"
+    url: str = ""
     state: str = ""
     state_home: Path = STATE_HOME
 
@@ -302,6 +304,7 @@ def read_environment(variables: Mapping[str, str] = os.environ) -> Environment:
         site=Path(variables.get("CMS_SITE", ".")),
         branch=variables.get("CMS_BRANCH", ""),
         log_level=variables.get("CMS_LOG", "info"),
+        url=variables.get("CMS_URL", "").rstrip("/"),
         state=variables.get("CMS_STATE", ""),
         # As the specification of these variables has it, a path that is not absolute is ignored.
         state_home=Path(home) if home.startswith("/") else STATE_HOME,
@@ -313,6 +316,7 @@ def export_environment(environment: Environment) -> None:
     os.environ["CMS_SITE"] = str(environment.site)
     os.environ["CMS_BRANCH"] = environment.branch
     os.environ["CMS_LOG"] = environment.log_level
+    os.environ["CMS_URL"] = environment.url
     os.environ["CMS_STATE"] = environment.state
 
 

@@ -86,7 +86,8 @@ class Site:
         self._retry_at = math.inf
         self._lock = Lock()
         self._searcher_lock = Lock()
-        self._environment = Environment()
+        #: What this process was told from outside.
+        self.environment = Environment()
         self._office: Office | None = None
         self._office_lock = Lock()
 
@@ -109,7 +110,7 @@ class Site:
         ref = published_ref(store, environment.branch if environment else "")
         site = cls(store, ref, cache_folder(store, ref), infer)
         if environment is not None:
-            site._environment = environment
+            site.environment = environment
         if environment is not None and environment.branch:
             site.index_folder = index_folder(site)
         site.load(time.time(), progress=progress)
@@ -317,11 +318,13 @@ class Site:
                 self._require_people()
                 folder = state_folder(
                     self.catalog.model.settings,
-                    self._environment,
+                    self.environment,
                     git_dir=self.store.common_dir,
                     work_tree=self.store.work_tree,
                 )
-                self._office = Office.open(self.store, self.ref, folder, snapshot=self.read_snapshot)
+                self._office = Office.open(
+                    self.store, self.ref, folder, snapshot=self.read_snapshot, address=self.environment.url
+                )
                 self._office.scheduler.start()
             return self._office
 

@@ -3,6 +3,7 @@
 import errno
 import socket
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -62,8 +63,10 @@ def serve(
     port = listener.getsockname()[1]
     with refusing_port(host, port):
         listener.listen(BACKLOG)
+    environment = replace(environment, url=environment.url or f"http://{reachable(host)}:{port}")
+    opened.environment = environment
     print_addresses(console, opened, host, port)
-    print_editing(console, opened, host, port)
+    print_editing(console, opened)
     if workers == 1:
         return run_alone(listener, build_app(opened), access_log=access_log)
     opened.close()
@@ -202,8 +205,7 @@ def prepare_search(console: Console, site: Site) -> None:
 
 def print_addresses(console: Console, site: Site, host: str, port: int) -> None:
     """Print where the site is served, with commands that show real content."""
-    shown = EVERY_ADDRESS.get(host, f"[{host}]" if ":" in host else host)
-    address = f"http://{shown}:{port}"
+    address = f"http://{reachable(host)}:{port}"
     console.print()
     console.print(Text.assemble("Listening on ", (f"{address}{API}/", "bold"), " (Ctrl-C stops)"))
     if site.is_empty:
@@ -217,7 +219,12 @@ def print_addresses(console: Console, site: Site, host: str, port: int) -> None:
         console.print(Text(f"  curl '{address}{API}/search?q={quote(word)}'"))
 
 
-def print_editing(console: Console, site: Site, host: str, port: int) -> None:
+def reachable(host: str) -> str:
+    """*host* as an address shows it; for every network the one that this machine itself can use."""
+    return EVERY_ADDRESS.get(host, f"[{host}]" if ":" in host else host)
+
+
+def print_editing(console: Console, site: Site) -> None:
     """Print how the site is edited, and to a new one the link with which its first maintainer begins."""
     if site.is_empty:
         return
@@ -228,10 +235,8 @@ def print_editing(console: Console, site: Site, host: str, port: int) -> None:
     except CMSError as error:
         print_note(f"Nobody can edit here: {error}")
         return
-    server = site.catalog.model.settings.server
-    shown = EVERY_ADDRESS.get(host, f"[{host}]" if ":" in host else host)
-    address = server.url.rstrip("/") or f"http://{shown}:{port}"
-    console.print(Text(f"  git clone {address}/git/{server.name}.git"))
+    address = office.flow.address
+    console.print(Text(f"  git clone {address}/git/{office.name}.git"))
     secret = office.accounts.setup_secret(datetime.now(UTC))
     if secret is not None:
         console.print(

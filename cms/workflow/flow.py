@@ -72,6 +72,7 @@ class Workflow:
         log: PushLog,
         is_server: bool,
         server_keys: Collection[str] = (),
+        address: str = "",
     ) -> None:
         """Put it together.
 
@@ -80,6 +81,7 @@ class Workflow:
             snapshot: gives the snapshot of the published branch as it is now.
             writer: signs with the server's key, or in a clone with the person's own.
             log: the push log; in a clone it is only read, and may not have been fetched.
+            address: where the server is reached, when ``cms.toml`` does not say.
             server_keys: those that the log need not vouch for.
             is_server: acts are attested by the server's signature, and written to the log.
         """
@@ -93,6 +95,7 @@ class Workflow:
         self._judged: Bounded[tuple[CommitId, frozenset[tuple[str, BlobId | None]]], tuple[Finding, ...]] = Bounded(
             JUDGED_KEPT
         )
+        self._address = address.rstrip("/")
         self._policy: tuple[CommitId, Policy] | None = None
 
     # -- looking -------------------------------------------------------------------------------------------------------
@@ -315,6 +318,11 @@ class Workflow:
                 self.writer.move_ref(move.ref, old=move.old, new=move.new, message=message)
             except RefMoved:  # somebody pushed to the draft meanwhile: it stays, with what is new
                 continue
+
+    @property
+    def address(self) -> str:
+        """The public address of the server, without a slash at its end; empty when nobody said."""
+        return self._snapshot().model.settings.server.url.rstrip("/") or self._address
 
     @property
     def server_email(self) -> str:
