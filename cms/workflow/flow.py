@@ -39,6 +39,7 @@ from cms.writer import Ident, Writer
 
 ATTEMPTS = 5
 NAME_SHOWN = 100
+MODELS_KEPT = 8
 JUDGED_KEPT = 64
 SERVER_NAME = "Branchpress"
 RESERVED_TRAILERS = frozenset(
@@ -96,6 +97,7 @@ class Workflow:
             JUDGED_KEPT
         )
         self._address = address.rstrip("/")
+        self._models: Bounded[CommitId, ContentModel | None] = Bounded(MODELS_KEPT)
         self._policy: tuple[CommitId, Policy] | None = None
 
     # -- looking -------------------------------------------------------------------------------------------------------
@@ -148,7 +150,9 @@ class Workflow:
     def _model(self, commit: CommitId) -> ContentModel | None:
         """The content model of a published commit; mostly it is at hand."""
         snapshot = self._snapshot()
-        return snapshot.model if snapshot.commit.id == commit else read_model(self.store, commit)
+        if snapshot.commit.id == commit:
+            return snapshot.model
+        return self._models.get(commit, lambda: read_model(self.store, commit))
 
     def names(self) -> list[str]:
         """The names of all drafts, in order."""
@@ -188,6 +192,9 @@ class Workflow:
             snapshot, policy: of another commit than the one that is published now: of a merge that the push brings too.
         """
         gatherer = self._gatherer if store is None else self._gatherer.through(store)
+        if snapshot is not None:
+            model = snapshot.model
+            self._models.get(snapshot.commit.id, lambda: model)  # only the push has that commit
         snapshot = snapshot or self.snapshot()
         judge = partial(self._judge, snapshot)
         facts = gatherer.gather(name, head, snapshot.commit.id, judge=judge, pushed_by=pushed_by)

@@ -5,7 +5,6 @@ compare-and-swap. Approvals, validity and conflicts are looked at for exactly th
 moves in between the swap fails and everything is looked at again.
 """
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,8 +17,8 @@ from cms.refs import CommitId, draft_ref
 from cms.workflow.actions import Action
 from cms.workflow.flow import ATTEMPTS, Draft, Workflow, no_draft
 from cms.workflow.outcome import DraftState, Status
+from cms.workflow.turn import Turn
 
-LOCK = "branchpress.lock"
 PUBLISHING = ("publish", "bypass")
 
 
@@ -113,11 +112,17 @@ def _publish(
 
 @contextmanager
 def _publishing(flow: Workflow) -> Iterator[None]:
-    """One publication at a time on this machine. Only a courtesy: the compare-and-swap is what keeps two from mixing."""
-    path = flow.store.common_dir / LOCK
-    with path.open("ab") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    """One publication at a time on this machine, and no push beside it that says something about a draft.
+
+    Raises:
+        TooBusy: others were at it for too long.
+    """
+    turn = Turn(flow.store.common_dir)
+    turn.take()
+    try:
         yield
+    finally:
+        turn.give_back()
 
 
 def refuse_unpublishable(state: DraftState, action: Action) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cms.errors import TooBusy
 
-LOCK = "branchpress.lock"
+FILE = "branchpress.turn"
 WAIT_SECONDS = 30.0
 _LOOK_SECONDS = 0.02
 
@@ -19,7 +19,7 @@ class Turn:
     """A turn, taken at most once. It may be given back by another thread than the one that took it."""
 
     def __init__(self, common_dir: Path) -> None:
-        self._path = common_dir / LOCK
+        self._path = common_dir / FILE
         self._is_taken = False
 
     def take(self, seconds: float = WAIT_SECONDS) -> None:
