@@ -20,7 +20,7 @@ from cms.store import Store
 from cms.workflow.flow import Workflow
 from cms.workflow.push import Command
 
-FINDINGS_SHOWN = 50
+FINDINGS_SHOWN, SENTENCES_SHOWN = 50, 20
 COMMITS_MOST = 1_000
 MESSAGE_BYTES_MOST = 64 * 1024
 PARENTS_MOST = 8
@@ -32,14 +32,14 @@ class Said:
     """What is said of one ref of a push, for its person's terminal.
 
     Attributes:
-        wrong: why it is refused, in sentences; nothing when it is not.
+        wrong: why it is refused, in sentences, each with what there is to say about it line by line; nothing when it is not refused.
         findings: what is wrong with its content, and odd about it.
         notes: what is worth knowing when it is accepted.
         advice: what is odd about what would be published, or wrong with it, though it is accepted.
     """
 
     ref: str
-    wrong: list[str] = field(default_factory=list)
+    wrong: dict[str, Sequence[str]] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     advice: list[Finding] = field(default_factory=list)
@@ -49,10 +49,9 @@ class Said:
         """Whether the push cannot be accepted because of this ref."""
         return bool(self.wrong) or any(finding.severity == "error" for finding in self.findings)
 
-    def refuse(self, reason: object) -> None:
+    def refuse(self, reason: object, details: Sequence[str] = ()) -> None:
         """Add why it is refused; the same is not said twice."""
-        if str(reason) not in self.wrong:
-            self.wrong.append(str(reason))
+        self.wrong.setdefault(str(reason), details)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +139,12 @@ class Look:
         return [(name, head) for name, head in named if name is not None][:DRAFTS_SEARCHED]
 
 
+def shorten(sentences: Sequence[str]) -> list[str]:
+    """The first SENTENCES_SHOWN of them, and how many more there are."""
+    more = len(sentences) - SENTENCES_SHOWN
+    return [*sentences[:SENTENCES_SHOWN], *([f"and {more:,} more"] if more > 0 else [])]
+
+
 def describe(commit: Commit) -> str:
     """A commit in a sentence: its id as Git shortens it, and its first line."""
     subject = commit.message.strip().partition("\n")[0]
@@ -165,7 +170,9 @@ def tell(all_said: Sequence[Said], *, is_refused: bool) -> list[str]:
     left = FINDINGS_SHOWN
     for said in all_said:
         name = short_name(said.ref)
-        told += [f"error: {name}: {reason}" for reason in said.wrong]
+        for reason, details in said.wrong.items():
+            told.append(f"error: {name}: {reason}{':' if details else ''}")
+            told += [f"  - {detail}" for detail in shorten(details)]
         errors = sum(finding.severity == "error" for finding in said.findings)
         if errors and is_refused:
             told.append(f"error: {name}: {errors:,} error{'' if errors == 1 else 's'} to correct first:")

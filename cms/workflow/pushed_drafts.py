@@ -12,16 +12,17 @@ from cms.errors import CMSError, Conflict
 from cms.judge import judge, judge_steps
 from cms.objects import Commit
 from cms.permissions import Target
+from cms.policy import Role
 from cms.refs import CommitId, find_draft_name
 from cms.trailers import find_trailer
 from cms.workflow.outcome import DraftState, Remark, Status
 from cms.workflow.push import Command
-from cms.workflow.pushed import COMMITS_MOST, Look, Said, check_commits, describe
+from cms.workflow.pushed import COMMITS_MOST, Look, Said, check_commits, describe, shorten
+from cms.workflow.state import why_no_publishing
 from cms.workflow.touches import changed_files
-from cms.workflow.wording import count_of
+from cms.workflow.wording import list_names
 from cms.workflow.writing import check_name
 
-MISSING_SHOWN = 20
 #: What the matrix is asked for a verdict.
 PERMISSIONS = {
     "request": "review.request",
@@ -33,7 +34,7 @@ PERMISSIONS = {
     "schedule": "schedule",
     "unschedule": "schedule",
 }
-_IN_OWN_NAME = "give it in your own name: git commit --amend --reset-author --no-edit"
+_IN_OWN_NAME = "give it in your own name: git commit --amend --allow-empty --reset-author --no-edit"
 
 
 def judge_draft(look: Look, command: Command) -> Said:
@@ -57,12 +58,15 @@ def _judge_deletion(look: Look, name: str, command: Command, said: Said) -> None
     if look.publishing.get(name) == command.old:
         return
     state = look.flow.state(name, look.now)
-    if look.may("draft.delete", look.flow.target_of(state, look.by), said):
+    refused = Said(said.ref)
+    if look.may("draft.delete", look.flow.target_of(state, look.by), refused):
         said.notes.append(
             f"drafts/{name} is closed. Its commits are kept on the server: git push origin {command.old}:drafts/{name}"
         )
-    elif state.owner not in (None, look.by.person):
-        said.wrong[-1] += f' (with a reason: cms close {name} --reason "...")'
+        return
+    hint = f' (with a reason: cms close {name} --reason "...")' if state.owner not in (None, look.by.person) else ""
+    for reason in refused.wrong:
+        said.refuse(reason + hint)
 
 
 class _Pushed:
@@ -160,25 +164,36 @@ class _Pushed:
     # -- what is said of it --------------------------------------------------------------------------------------------
 
     def _notes(self, state: DraftState) -> Iterator[str]:
-        server = self.look.snapshot.model.settings.server
-        yield f"drafts/{self.name} is {_status(state)}."
-        yield from (f"  - {sentence}" for sentence in state.missing[:MISSING_SHOWN])
-        if len(state.missing) > MISSING_SHOWN:
-            yield f"  ... and {count_of(len(state.missing) - MISSING_SHOWN, 'more thing')}"
+        yield f"drafts/{self.name} {_status(state)}."
+        yield from (f"  - {sentence}" for sentence in shorten(state.missing))
         if state.status is Status.DRAFT and state.entries:
             yield '  Ask for a review: git commit --allow-empty -m "Ready" --trailer "Review: request", and push again'
         elif state.status is Status.APPROVED:
-            yield f"  Publish it: cms publish {self.name}, or git merge --no-ff drafts/{self.name} on {self.look.published_name} and push"
-        yield f"  See it: {server.url.rstrip('/')}/api/v1/drafts/{self.name}"
+            yield f"  {self._publishers(state)}"
+        yield f"  See it: {self.look.flow.address}/api/v1/drafts/{self.name}"
+
+    def _publishers(self, state: DraftState) -> str:
+        """Who can publish it, and how."""
+        policy, main = self.look.policy, self.look.published_name
+        people = [person for person in policy.holders(Role.PUBLISHER) if not why_no_publishing(state, policy, person)]
+        if self.look.by.person in people:
+            return f"Publish it: cms publish {self.name}; or on {main} git merge --no-ff origin/drafts/{self.name}, and push"
+        names = [policy.name(person) for person in people]
+        return (
+            f"{list_names(names, 'or')} can publish it"
+            if names
+            else "nobody can publish it; ask a maintainer for a publisher"
+        )
 
 
 def _status(state: DraftState) -> str:
     words = {
-        Status.DRAFT: "a draft",
-        Status.CONFLICTING: "in conflict with what is published",
-        Status.INVALID: "not valid yet",
+        Status.DRAFT: "is not in review yet",
+        Status.CHANGES_REQUESTED: "has to be changed first",
+        Status.CONFLICTING: "is in conflict with what is published",
+        Status.INVALID: "has errors once it is merged",
     }
-    text = words.get(state.status, state.status.words)
+    text = words.get(state.status, f"is {state.status.words}")
     if state.status is Status.SCHEDULED and state.publish_at is not None:
         text += f" for {state.publish_at.isoformat(sep=' ', timespec='minutes')}"
     return text
@@ -200,5 +215,5 @@ def _permissions(commit: Commit, remark: Remark) -> set[str]:
 def _advice(commit: Commit, remark: Remark) -> str:
     """What to do with a verdict that is nobody's."""
     if remark.verdict not in PERMISSIONS:
-        return "git commit --amend, and correct the line"
+        return "correct it: git commit --amend --allow-empty"
     return f"{_IN_OWN_NAME}; or leave it out: git rebase --onto {commit.id[:7]}~ {commit.id[:7]}"

@@ -64,7 +64,7 @@ def _find_steps(look: Look, command: Command) -> list[Commit]:
     """
     name = look.published_name
     if command.new is None:
-        raise Conflict(f"{name} is what is published; it cannot be deleted")
+        raise Conflict("it is what is published, and cannot be deleted")
     if command.old != look.published:
         raise Conflict(f"somebody else has published meanwhile: git pull origin {name}, and merge the draft again")
     if look.store.resolve(command.new) is None:
@@ -98,32 +98,45 @@ def _why_not_merges(look: Look, command: Command, new: CommitId, *, is_long: boo
 
 def _judge_step(look: Look, ground: _Ground, step: Commit, said: Said) -> tuple[str, DraftState | None]:
     """Judge one merge; the draft that it publishes, and its state before."""
-    name = look.published_name
     if len(step.parents) != 2:
-        what = "was made directly on" if len(step.parents) == 1 else "merges several branches at once into"
-        said.refuse(
-            f"commit {describe(step)} {what} {name}, which takes merges of approved drafts only: git push origin HEAD:drafts/NAME "
-            "proposes it, and after the approvals cms publish NAME"
-        )
+        said.refuse(_why_no_merge(look, step))
         return "", None
     names = _drafts_at(look, step.parents[1])
     if not names:
         said.refuse(
             f"commit {describe(step)} merges {step.parents[1][:7]}, which is the head of no draft; push it as one first: "
-            f"git push origin {step.parents[1][:7]}:drafts/NAME"
+            f"git push origin {step.parents[1][:7]}:refs/heads/drafts/NAME"
         )
         return "", None
-    refusals: list[tuple[str, DraftState, list[str]]] = []
+    refused = []
     for draft in names:
+        tried = Said(said.ref)
         state = _state(look, ground, draft, step.parents[1])
-        reasons = list(_why_not(look, ground, draft, state, step))
-        if not reasons:
+        _judge_publication(look, ground, draft, state, step, tried)
+        if not tried.is_refused:
             return draft, state
-        refusals.append((draft, state, reasons))
-    draft, state, reasons = refusals[0]
-    for reason in reasons:
-        said.refuse(reason)
+        refused.append((draft, state, tried))
+    draft, state, tried = refused[0]
+    said.wrong |= tried.wrong
     return draft, state
+
+
+def _why_no_merge(look: Look, step: Commit) -> str:
+    """Why a commit that merges nothing, or too much, cannot be published."""
+    name = look.published_name
+    if len(step.parents) > 2:
+        return f"commit {describe(step)} merges several branches at once; merge one draft after the other"
+    tip = look.commands[look.flow.ref].new
+    drafts = _drafts_at(look, tip) if tip is not None else []
+    if drafts:
+        return (
+            f"this would make drafts/{drafts[0]} itself the published branch; it takes merges, which tell what was published when: "
+            f"git switch {name}, git merge --no-ff origin/drafts/{drafts[0]}, git push origin {name}"
+        )
+    return (
+        f"commit {describe(step)} was made on {name}, which takes merges of approved drafts only, neither squashed nor rebased. To propose it: "
+        "git push origin HEAD:refs/heads/drafts/NAME, and after the approvals cms publish NAME"
+    )
 
 
 def _drafts_at(look: Look, head: CommitId) -> list[str]:
@@ -149,41 +162,35 @@ def _state(look: Look, ground: _Ground, draft: str, head: CommitId) -> DraftStat
     )
 
 
-def _why_not(look: Look, ground: _Ground, draft: str, state: DraftState, step: Commit) -> Iterator[str]:
-    """Everything that keeps *step* from being the publication of *draft*."""
+def _judge_publication(look: Look, ground: _Ground, draft: str, state: DraftState, step: Commit, said: Said) -> None:
+    """Say everything that keeps *step* from being the publication of *draft*."""
     target = look.flow.target_of(state, look.by)
-    said = Said("")
-    for permission in ("git.push_published", "publish"):
-        look.may(permission, target, said)
-    yield from said.wrong
-    reason = "" if said.wrong else why_no_publishing(state, ground.policy, look.by.person)
-    if reason:
-        yield reason
+    if look.may("git.push_published", target, said) and look.may("publish", target, said):
+        reason = why_no_publishing(state, ground.policy, look.by.person)
+        if reason:
+            said.refuse(reason)
     try:
         refuse_unpublishable(state, Action.PUBLISH)
     except (MergeConflict, InvalidContent, Conflict) as error:
-        yield from _entries_in_the_way(state) or [str(error)]
+        if state.missing:
+            said.refuse(f"drafts/{draft} cannot be published yet", state.missing)
+        else:
+            said.refuse(error)
         return
     overlay = Overlay(look.store, state.published, state.merge.changes, state.merge.contents)
     if overlay.tree != step.tree:
-        yield from _differences(look, draft, state, step, state.merge.changes)
-    yield from _untrue_trailers(draft, state, look.by.person, step)
+        said.refuse(_differences(look, draft, state, step, state.merge.changes))
+    for untrue in _untrue_trailers(draft, state, look.by.person, step):
+        said.refuse(untrue)
 
 
-def _entries_in_the_way(state: DraftState) -> list[str]:
-    """What is missing, a line each."""
-    return [f"the draft {state.name} is {state.status.words}: {sentence}" for sentence in state.missing[:PATHS_SHOWN]]
-
-
-def _differences(
-    look: Look, draft: str, state: DraftState, step: Commit, ours: Mapping[str, BlobId | None]
-) -> Iterator[str]:
+def _differences(look: Look, draft: str, state: DraftState, step: Commit, ours: Mapping[str, BlobId | None]) -> str:
     """Where a merge that was made by hand is unlike ours."""
     theirs = {change.path: change.new for change in look.store.diff(state.published, step.id)}
     wrong = sorted(path for path in {*ours, *theirs} if ours.get(path, path) != theirs.get(path, path))
     extra = [path for path in wrong if path not in ours]
     where = list_paths(wrong) if wrong else "the mode of a file, or what is no file"
-    yield (
+    return (
         f"commit {describe(step)} is not the merge that publishing {draft} makes: it differs in {where}"
         f"{f'; {list_paths(extra)} is not from the draft at all' if extra else ''}. What was not reviewed cannot be published: put it into the "
         f"draft, or let the server merge: git reset --hard {step.parents[0][:7]}, and cms publish {draft}"
@@ -218,7 +225,7 @@ def _next_ground(look: Look, ground: _Ground, step: Commit) -> _Ground:
 
 def _notes(name: str, state: DraftState | None) -> Iterator[str]:
     entries = state.entries if state is not None else ()
-    yield f"drafts/{name} is published, and goes away here:"
+    yield f"drafts/{name} is published; readers see it with their next request, and the draft goes away:"
     for entry in entries[:PATHS_SHOWN]:
         by = f", approved by {', '.join(entry.approvals)}" if entry.approvals else ""
         yield f"  {entry.path} ({entry.change}{by})"

@@ -76,9 +76,9 @@ class PushJudge:
     def _judge(self, push: Push, store: Store, turn: Turn) -> Answer:
         said = [reason for command in push.commands if (reason := self._check_ref(command)) is not None]
         if push.options:
-            said.append(Said("the push", wrong=["push options mean nothing here; leave out -o"]))
+            said.append(Said("the push", wrong={"push options mean nothing here; leave out -o": ()}))
         if len(push.commands) > REFS_MOST:
-            said = [Said("the push", wrong=[f"at most {REFS_MOST} refs in one push; push them in parts"])]
+            said = [Said("the push", wrong={f"at most {REFS_MOST} refs in one push; push them in parts": ()})]
         if said:
             return Answer(accepted=False, lines=tuple(tell(said, is_refused=True)))
         look = Look(
@@ -135,7 +135,7 @@ class PushJudge:
             reason = f"only {main} and branches that begin with drafts/ are taken: {propose}"
         else:
             reason = f"only {main} and drafts can be pushed; notes, replacements and the like stay in your own clone"
-        return Said(name, wrong=[reason])
+        return Said(name, wrong={reason: ()})
 
 
 @dataclass(slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from cms.store import Store
+from tests.githttp.paper import Paper
 from tests.githttp.server import House, Judge, Server, ok
 from tests.repo import Repo
 
@@ -16,10 +17,16 @@ def judge() -> Judge:
 
 
 @pytest.fixture
-def server(repo: Repo, judge: Judge) -> Iterator[Server]:
-    """Serves ``repo``, in which there is one commit."""
+def house(repo: Repo) -> House:
+    """The site of ``repo``, in which there is one commit."""
     repo.commit({"content/posts/a.md": "---\ntitle: A\n---\n"})
-    running = Server(House(Store.open(repo.path)), judge)
+    return House(Store.open(repo.path))
+
+
+@pytest.fixture
+def server(house: House, judge: Judge) -> Iterator[Server]:
+    """Serves the house."""
+    running = Server(house, judge)
     yield running
     running.stop()
 
@@ -29,3 +36,11 @@ def clone(server: Server, tmp_path: Path) -> Path:
     """A clone of Kari's."""
     ok(tmp_path, "clone", "-q", server.address(), "clone")
     return tmp_path / "clone"
+
+
+@pytest.fixture
+def paper(tmp_path: Path) -> Iterator[Paper]:
+    """A newsroom whose people work with Git."""
+    made = Paper(tmp_path)
+    yield made
+    made.close()

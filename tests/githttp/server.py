@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from cms.cli.protocol import BoundedProtocol
 from cms.errors import Unauthorised
-from cms.githttp.relay import Relay
+from cms.githttp.relay import Home, Relay
 from cms.people import Policy, read_policy
 from cms.permissions import Principal
 from cms.publicclone import PublicClone
@@ -73,10 +73,8 @@ def basic(person: str, secret: str) -> str:
 class Server:
     """uvicorn in a thread, with the protocol that ``cms serve`` uses."""
 
-    def __init__(self, house: House, validate: Validator, change: Callable[[Relay], None] = lambda _: None) -> None:
-        self.house = house
-        self.relay = Relay(house, validate)
-        change(self.relay)
+    def __init__(self, home: Home, validate: Validator) -> None:
+        self.relay = Relay(home, validate)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         config = uvicorn.Config(

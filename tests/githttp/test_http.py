@@ -90,17 +90,17 @@ def test_who_has_no_role_is_told_what_is_missing(server: Server, tmp_path: Path)
 
 
 def test_whoever_is_revoked_between_two_requests_of_one_push_is_refused(
-    clone: Path, server: Server, repo: Repo, judge: Judge, monkeypatch: pytest.MonkeyPatch
+    clone: Path, house: House, repo: Repo, judge: Judge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sign_in = server.house.sign_in
+    sign_in = house.sign_in
 
     def forget(*arguments: object) -> object:
         by = sign_in(*arguments)  # type: ignore[arg-type]
         if by is not None:
-            server.house.revoked.add("kari")
+            house.revoked.add("kari")
         return by
 
-    monkeypatch.setattr(server.house, "sign_in", forget)
+    monkeypatch.setattr(house, "sign_in", forget)
     commit(clone)
     assert git(clone, "push", "origin", f"HEAD:{DRAFT}").code != 0
     assert DRAFT not in refs(repo)

@@ -6,7 +6,7 @@ import pytest
 
 from cms.publicclone import PublicClone
 from cms.store import Store
-from tests.githttp.server import Server, git, ok, refs
+from tests.githttp.server import House, Server, git, ok, refs
 from tests.githttp.test_http import ask
 from tests.githttp.test_transport import commit
 from tests.repo import Repo
@@ -15,11 +15,11 @@ MAIN = "refs/heads/main"
 
 
 @pytest.fixture
-def public(server: Server, repo: Repo, tmp_path: Path) -> str:
+def public(server: Server, house: House, repo: Repo, tmp_path: Path) -> str:
     """Its address; in the repository of the people there is a draft too."""
     repo.commit({"content/posts/secret.md": "not published"}, branch="drafts/x", parents=[refs(repo)[MAIN]])
     (tmp_path / "state").mkdir()
-    server.house.public_clone = PublicClone(Store.open(repo.path), MAIN, tmp_path / "state")
+    house.public_clone = PublicClone(Store.open(repo.path), MAIN, tmp_path / "state")
     return f"http://127.0.0.1:{server.port}/git/site-public.git"
 
 
@@ -61,8 +61,8 @@ def test_what_was_taken_out_of_what_is_published_is_not_in_it_any_more(public: s
     assert git(tmp_path / "other", "fetch", public, mistake).code != 0
 
 
-def test_it_is_not_there_unless_it_is_switched_on(public: str, server: Server) -> None:
-    server.house.public_clone = None
+def test_it_is_not_there_unless_it_is_switched_on(public: str, server: Server, house: House) -> None:
+    house.public_clone = None
     assert ask(server, "/git/site-public.git/info/refs?service=git-upload-pack", person=None)[0].status == 404
 
 
