@@ -1,0 +1,623 @@
+"""What can be proven from a clone, and what cannot: every ground, and everything that somebody may have tampered with."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from cms.errors import InvalidSettings
+from cms.proof import AllowedSigners, EntryProof, Ground, Prover, Report, Standing, read_allowed_signers
+from cms.pushlog import PushLog
+from cms.refs import PUSH_LOG, CommitId
+from cms.serverkey import ServerKey
+from cms.store import Store
+from tests.keys import SSHKey, run
+from tests.newsroom import MAIN, A, B, Newsroom, PersonKey, people_toml, post
+
+DIRECT = "[[rules]]\napprovals = 0\n"
+TWO = "[[rules]]\napprovals = 2\n"
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Newsroom:
+    return Newsroom(tmp_path)
+
+
+def prove(room: Newsroom, commit: CommitId | None = None, *, signers: AllowedSigners | None = None) -> Report:
+    store = Store.open(room.repo.path)
+    prover = Prover(store, MAIN, PushLog(store), signers=signers)
+    try:
+        return prover.prove(commit)
+    finally:
+        prover.close()
+
+
+def entry(report: Report, path: str = A) -> EntryProof:
+    return next(proof for proof in report.entries if proof.path == path)
+
+
+def grounds(proof: EntryProof) -> tuple[str, str, str]:
+    """How it is known who published, who wrote and who approved: the first of each."""
+    assert proof.publication is not None
+    return proof.publication.act.ground, proof.writers[0].ground, proof.approvals[0].ground
+
+
+def signers_of(room: Newsroom, *lines: str, server: bool = False) -> AllowedSigners:
+    people = [f"{id}@example.org {key.public_key}" for id, key in room.keys.items()]
+    extra = [f"server {room.server.public_key}"] if server else []
+    return read_allowed_signers("\n".join([*people, *extra, *lines]), path="allowed")
+
+
+def drop_log(room: Newsroom) -> None:
+    room.repo.git("update-ref", "-d", PUSH_LOG)
+
+
+# -- grounds ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("how", "ground"), [("signed", Ground.SIGNED), ("server", Ground.SERVER), ("pushed", Ground.LOG)]
+)
+def test_each_ground_is_told_apart_and_suffices(room: Newsroom, how: str, ground: Ground) -> None:
+    room.write("easter", {A: post("New")}, how=how)
+    room.say("easter", "approve", how=how)
+    room.publish("easter")
+    report = prove(room)
+    proof = entry(report)
+    assert grounds(proof) == (Ground.SERVER, ground, ground)
+    assert [act.person for act in (*proof.writers, *proof.approvals)] == ["ola", "kari"]
+    assert (proof.standing, proof.is_signed) == (Standing.APPROVED, ground is Ground.SIGNED)
+    assert report.is_proven
+
+
+def test_what_only_a_commit_says_does_not_suffice(room: Newsroom) -> None:
+    room.write("easter", {A: post("New")}, how="claimed")
+    room.say("easter", "approve", how="claimed")
+    room.publish("easter")
+    report = prove(room)
+    proof = entry(report)
+    assert (proof.standing, proof.approvals[0].ground) == (Standing.UNAPPROVED, Ground.CLAIMED)
+    assert proof.why == "the rules asked for 1 approval, and 0 approvals can be shown"
+    assert (proof.approvals[0].person, proof.approvals[0].name) == (None, "Kari Nordmann")
+    assert "nobody vouches for it" in proof.approvals[0].why_not
+    assert not report.is_proven
+
+
+def test_the_publication_is_the_merge_that_brought_these_bytes(room: Newsroom) -> None:
+    for number in range(3):
+        room.write(f"d{number}", {A: post(f"New {number}")})
+        room.say(f"d{number}", "approve")
+        merge = room.publish(f"d{number}")
+    room.write("other", {B: post("B")})
+    room.say("other", "approve")
+    room.publish("other")
+    proof = entry(prove(room))
+    assert proof.publication is not None
+    assert (proof.publication.commit, proof.publication.draft) == (merge, "d2")
+    assert proof.publication.entry is not None
+    assert proof.publication.entry.act == "publish"
+
+
+def test_an_older_commit_is_proven_as_it_was(room: Newsroom) -> None:
+    room.write("one", {A: post("One")})
+    room.say("one", "approve")
+    first = room.publish("one")
+    room.write("two", {A: post("Two")}, how="claimed")
+    room.publish("two")
+    assert not prove(room).is_proven
+    report = prove(room, first)
+    assert report.is_proven
+    assert report.commit == entry(report).origin == first
+
+
+def test_imported_history_is_told_as_such_and_is_no_fault(room: Newsroom) -> None:
+    side = room.commit({B: post("B")}, [room.main], "Side", by="ola", how="claimed")
+    merge = room.commit({B: post("B")}, [room.main, side], "Merge branch 'topic'", by="ola", how="claimed")
+    room.repo.git("update-ref", MAIN, merge)
+    report = prove(room)
+    assert {proof.standing for proof in report.entries} == {Standing.IMPORTED}
+    assert entry(report, B).origin == merge
+    assert report.is_proven
+
+
+def test_what_went_past_the_workflow_after_it_began_is_a_fault(room: Newsroom) -> None:
+    room.write("easter", {B: post("B")})
+    room.say("easter", "approve")
+    room.publish("easter")
+    straight = room.put_on_main({A: post("Straight")})
+    report = prove(room)
+    assert (entry(report).standing, entry(report).origin) == (Standing.PAST_THE_WORKFLOW, straight)
+    assert "put it on main directly" in entry(report).why
+    assert entry(report, B).standing is Standing.APPROVED
+    assert not report.is_proven
+
+
+def test_a_bypass_is_named_with_its_reason(room: Newsroom) -> None:
+    room.write("easter", {A: post("New")})
+    room.publish("easter", by="eva", bypass="The court says so")
+    report = prove(room)
+    assert entry(report).standing is Standing.BYPASSED
+    assert entry(report).why == "Eva Lie published it without the approvals: The court says so"
+    assert not report.is_proven
+
+
+def test_an_editor_who_merged_by_hand_is_known_by_her_signature(room: Newsroom) -> None:
+    room.write("easter", {A: post("New")})
+    room.say("easter", "approve")
+    room.publish("easter", by="eva", how="signed")
+    proof = entry(prove(room))
+    assert proof.publication is not None
+    act = proof.publication.act
+    assert (act.person, act.ground, act.is_logged) == ("eva", Ground.SIGNED, True)
+    assert proof.standing is Standing.APPROVED
+
+
+# -- the rules -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_rules_are_those_of_the_time_of_the_publication(tmp_path: Path) -> None:
+    room = Newsroom(tmp_path, rules=DIRECT)
+    room.write("easter", {A: post("New")})
+    room.publish("easter")
+    keys = {id: key.public_key for id, key in room.keys.items()}
+    room.write("stricter", {"cms.toml": people_toml(keys, TWO)})
+    for who in ("kari", "eva"):
+        room.say("stricter", "approve", by=who)
+    room.publish("stricter", by="eva")
+    room.write("may", {B: post("B")})
+    room.say("may", "approve")
+    room.publish("may")
+    report = prove(room)
+    assert entry(report).standing is Standing.APPROVED
+    assert entry(report, "cms.toml").standing is Standing.APPROVED
+    assert entry(report, B).why == "the rules asked for 2 approvals, and 1 approval can be shown"
+
+
+def test_an_author_does_not_approve(room: Newsroom) -> None:
+    room.write("easter", {A: post("New")}, by="kari")
+    room.say("easter", "approve", by="kari")
+    room.publish("easter", by="eva")
+    proof = entry(prove(room))
+    assert proof.standing is Standing.UNAPPROVED
+    assert "Kari Nordmann had a hand in" in proof.approvals[0].why_not
+
+
+def test_who_pushed_it_is_an_author_whatever_the_commit_says(room: Newsroom) -> None:
+    head = room.commit({A: post("New")}, [room.main], "Write", by="ola", how="claimed")
+    room.push("easter", head, by="kari")
+    room.say("easter", "approve", by="kari")
+    room.publish("easter", by="eva")
+    proof = entry(prove(room))
+    assert proof.standing is Standing.UNAPPROVED
+    assert [(act.person, act.claimed) for act in proof.writers] == [("kari", "Ola Hansen")]
+
+
+def test_an_approval_of_other_bytes_is_none(room: Newsroom) -> None:
+    room.write("easter", {A: post("New")})
+    room.say("easter", "approve")
+    room.write("easter", {A: post("Newer")})
+    room.publish("easter")
+    proof = entry(prove(room))
+    assert proof.approvals == ()
+    assert proof.why.endswith("0 approvals can be shown; kari approved other bytes of it")
+
+
+def test_an_approval_of_the_same_bytes_stands_when_other_files_change_after_it(room: Newsroom) -> None:
+    room.write("easter", {A: post("New")})
+    room.say("easter", "approve")
+    room.write("easter", {B: post("B")})
+    room.publish("easter")
+    report = prove(room)
+    assert entry(report).standing is Standing.APPROVED
+    assert entry(report, B).standing is Standing.UNAPPROVED
+
+
+def test_an_approval_that_was_taken_back_is_shown_and_does_not_count(room: Newsroom) -> None:
+    room.write("easter", {A: post("New")})
+    room.say("easter", "approve")
+    room.say("easter", "withdraw")
+    room.publish("easter")
+    proof = entry(prove(room))
+    assert [(act.counts, act.why_not) for act in proof.approvals] == [(False, "Kari Nordmann withdrew it")]
+    assert proof.standing is Standing.UNAPPROVED
+
+
+def test_publishing_over_an_open_request_for_changes_is_a_fault(room: Newsroom) -> None:
+    room.write("easter", {A: post("New")})
+    room.say("easter", "approve", by="eva")
+    room.say("easter", "changes", by="kari", message="Not yet")
+    room.publish("easter", by="eva")
+    assert entry(prove(room)).why == "it was published while Kari Nordmann asked for changes"
+
+
+def test_publishing_without_the_role_is_a_fault(room: Newsroom) -> None:
+    room.write("easter", {A: post("New")}, by="eva")
+    room.say("easter", "approve")
+    room.publish("easter", by="ola")
+    assert entry(prove(room)).why == "Ola Hansen published it, but Ola Hansen is no publisher"
+
+
+def test_what_a_merge_slipped_in_was_approved_by_nobody(room: Newsroom) -> None:
+    room.write("easter", {A: post("New")})
+    room.say("easter", "approve")
+    room.publish("easter", extra={B: post("Slipped in")})
+    report = prove(room)
+    assert entry(report).standing is Standing.APPROVED
+    assert (entry(report, B).standing, entry(report, B).approvals) == (Standing.UNAPPROVED, ())
+
+
+# -- tampering with signatures ---------------------------------------------------------------------------------------------
+
+
+def test_a_valid_signature_of_mallory_on_an_approval_that_names_kari_is_not_karis(room: Newsroom) -> None:
+    room.write("easter", {A: post("New")})
+    room.say("easter", "approve", by="kari", how="claimed", key=PersonKey())
+    room.publish("easter")
+    proof = entry(prove(room))
+    assert proof.standing is Standing.UNAPPROVED
+    assert (proof.approvals[0].person, proof.approvals[0].ground) == (None, Ground.CLAIMED)
+
+
+def test_the_signature_of_one_person_on_an_approval_that_names_another_counts_for_nobody(room: Newsroom) -> None:
+    room.write("easter", {A: post("New")})
+    room.say("easter", "approve", by="kari", how="claimed", key=room.keys["ola"])
+    room.publish("easter")
+    proof = entry(prove(room))
+    assert proof.standing is Standing.UNAPPROVED
+    assert proof.approvals[0].person is None
+    assert "Ola Hansen signed it, but it names Kari Nordmann" in proof.approvals[0].why_not
+
+
+def test_an_acted_by_that_the_server_did_not_sign_says_nothing(room: Newsroom) -> None:
+    room.write("easter", {A: post("New")})
+    forged = [("Draft", "easter"), ("Acted-by", "kari")]
+    room.say("easter", "approve", by="ola", trailers=forged)
+    room.say("easter", "approve", by="kari", how="claimed", trailers=forged)
+    room.publish("easter")
+    proof = entry(prove(room))
+    assert proof.standing is Standing.UNAPPROVED
+    assert [(act.person, act.counts) for act in proof.approvals] == [("ola", False), (None, False)]
+
+
+def test_a_signature_copied_to_another_commit_says_nothing(room: Newsroom) -> None:
+    room.write("one", {B: post("B")})
+    signed = room.repo.git("cat-file", "commit", room.say("one", "approve"))
+    head = room.write("two", {A: post("New")})
+    lines = signed.splitlines()
+    tree = room.store.commit(head).tree
+    copied = "\n".join([f"tree {tree}", f"parent {head}", *lines[2:]]) + "\n"
+    made = room.repo.git("hash-object", "-t", "commit", "-w", "--stdin", stdin=copied.encode())
+    room.push("two", CommitId(made), by="kari", how="claimed")
+    room.publish("two")
+    assert entry(prove(room)).standing is Standing.UNAPPROVED
+
+
+def test_an_approval_that_was_given_on_another_draft_is_not_one_of_this(room: Newsroom) -> None:
+    room.write("one", {A: post("New")})
+    approval = room.say("one", "approve", how="server")
+    room.push("two", approval, by="ola")
+    room.publish("two")
+    proof = entry(prove(room))
+    assert proof.standing is Standing.UNAPPROVED
+    assert "it is about the draft 'one'" in proof.approvals[0].why_not
+
+
+def test_a_signed_approval_that_names_no_draft_counts_only_where_it_was_given(room: Newsroom) -> None:
+    room.write("one", {A: post("New")})
+    room.say("one", "approve", how="signed")
+    later = room.write("one", {B: post("B")})
+    room.push("two", later, by="ola")
+    room.publish("two")
+    proof = entry(prove(room))
+    assert proof.standing is Standing.UNAPPROVED
+    assert "it was given on the draft 'one'" in proof.approvals[0].why_not
+
+
+# -- tampering with the server's word --------------------------------------------------------------------------------------
+
+
+def test_without_the_log_what_people_pushed_is_not_proven_and_the_command_to_get_it_is_told(room: Newsroom) -> None:
+    room.write("easter", {A: post("New")}, how="pushed")
+    room.say("easter", "approve", how="pushed")
+    room.publish("easter")
+    drop_log(room)
+    report = prove(room)
+    assert entry(report).standing is Standing.UNAPPROVED
+    assert report.log_entries is None
+    assert any(note.endswith("git fetch origin refs/cms/log:refs/cms/log") for note in report.notes)
+
+
+def test_without_the_log_signatures_still_prove_and_the_server_key_vouches_for_itself(room: Newsroom) -> None:
+    room.write("easter", {A: post("New")})
+    room.say("easter", "approve")
+    room.publish("easter")
+    room.write("may", {B: post("B")}, how="server")
+    room.say("may", "approve", how="server")
+    room.publish("may")
+    drop_log(room)
+    report = prove(room)
+    assert [entry(report, path).is_signed for path in (A, B)] == [True, False]
+    assert report.is_proven
+    assert [trust.is_trusted for trust in report.server_keys] == [False]
+
+
+def test_without_the_log_a_second_key_in_the_servers_name_is_a_problem(room: Newsroom, tmp_path: Path) -> None:
+    room.write("easter", {A: post("New")}, how="server")
+    room.say("easter", "approve", how="server")
+    room.publish("easter")
+    mallory = ServerKey.load_or_create(tmp_path / "mallory")
+    room.server = mallory
+    room.has_log = False
+    room.write("may", {B: post("B")}, how="server")
+    room.say("may", "approve", how="server")
+    room.publish("may")
+    with_log = prove(room)
+    assert entry(with_log, B).standing is Standing.UNAPPROVED
+    assert entry(with_log).standing is Standing.APPROVED
+    drop_log(room)
+    report = prove(room)
+    assert "2 keys sign publications in the server's name" in report.problems[0]
+    assert not report.is_proven
+
+
+def test_a_log_entry_that_was_altered_vouches_for_nobody(room: Newsroom) -> None:
+    room.write("easter", {A: post("New")})
+    made = room.commit(
+        {}, [room.heads["easter"]], "Approve", by="kari", how="claimed", trailers=[("Review", "approve")]
+    )
+    room.push("easter", made, by="ola", how="pushed")
+    raw = room.repo.git("cat-file", "commit", PUSH_LOG)
+    forged = raw.replace("Acted-by: ola", "Acted-by: kari").replace("by ola", "by kari") + "\n"
+    room.repo.git(
+        "update-ref", PUSH_LOG, room.repo.git("hash-object", "-t", "commit", "-w", "--stdin", stdin=forged.encode())
+    )
+    room.publish("easter")
+    proof = entry(prove(room))
+    assert proof.standing is Standing.UNAPPROVED
+    assert proof.approvals[0].person is None
+
+
+def test_a_log_cut_off_at_the_front_is_a_problem(room: Newsroom) -> None:
+    room.write("easter", {A: post("New")}, how="pushed")
+    room.say("easter", "approve", how="pushed")
+    room.publish("easter")
+    tip = room.repo.git("cat-file", "commit", PUSH_LOG)
+    orphan = "\n".join(line for line in tip.split("\n") if not line.startswith("parent ")) + "\n"
+    made = room.repo.git("hash-object", "-t", "commit", "-w", "--stdin", stdin=orphan.encode())
+    room.repo.git("update-ref", PUSH_LOG, made)
+    report = prove(room)
+    assert entry(report).standing is Standing.UNAPPROVED
+    assert "does not begin with an entry that names the key" in report.problems[0]
+
+
+def test_a_published_branch_that_was_taken_back_is_a_problem(room: Newsroom) -> None:
+    first = room.main
+    for name in ("one", "two"):
+        room.write(name, {A: post(name)})
+        room.say(name, "approve")
+        room.publish(name)
+    assert prove(room, first).problems == prove(room).problems == ()
+    room.repo.git("update-ref", MAIN, first)
+    assert prove(room, first).problems == ()
+    assert (
+        "2 publications of which the push log tells are not in this history, the first by kari"
+        in prove(room).problems[0]
+    )
+    rewritten = room.commit({B: post("B")}, [first], "Rewritten", by="ola", how="claimed")
+    assert not prove(room, rewritten).is_proven
+
+
+def test_one_publication_that_the_log_tells_of_may_not_have_happened(room: Newsroom) -> None:
+    room.write("easter", {A: post("New")})
+    room.say("easter", "approve")
+    before = room.main
+    room.publish("easter")
+    room.repo.git("update-ref", MAIN, before)
+    assert prove(room).is_proven
+
+
+def test_old_publications_stay_provable_after_the_servers_key_was_rotated(room: Newsroom) -> None:
+    room.write("easter", {A: post("New")}, how="server")
+    room.say("easter", "approve", how="server")
+    room.publish("easter")
+    old = room.server.public_key
+    room.rotate()
+    room.write("may", {B: post("B")}, how="server")
+    room.say("may", "approve", how="server")
+    room.publish("may")
+    report = prove(room, signers=signers_of(room, server=True))
+    assert report.is_proven
+    assert [trust.is_trusted for trust in report.server_keys] == [True, True]
+    assert old != room.server.public_key
+    earlier = signers_of(room, f"server {old}")
+    assert [trust.is_trusted for trust in prove(room, signers=earlier).server_keys] == [True, True]
+
+
+# -- whose keys ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_file_of_allowed_signers_counts_instead_of_the_keys_in_the_repository(room: Newsroom) -> None:
+    room.write("easter", {A: post("New")})
+    room.say("easter", "approve")
+    room.publish("easter")
+    room.has_log = False
+    without_kari = read_allowed_signers(f"ola@example.org {room.keys['ola'].public_key}\n", path="allowed")
+    drop_log(room)
+    assert entry(prove(room, signers=signers_of(room))).is_signed
+    proof = entry(prove(room, signers=without_kari))
+    assert (proof.standing, proof.approvals[0].ground) == (Standing.UNAPPROVED, Ground.CLAIMED)
+
+
+def test_the_servers_key_is_trusted_when_the_file_names_it(room: Newsroom) -> None:
+    room.write("easter", {A: post("New")}, how="server")
+    room.say("easter", "approve", how="server")
+    room.publish("easter")
+    known, unknown = (prove(room, signers=signers_of(room, server=is_known)) for is_known in (True, False))
+    assert [trust.is_trusted for trust in (*known.server_keys, *unknown.server_keys)] == [True, False]
+    assert any("vouches for itself" in note for note in unknown.notes)
+    assert not any("vouches for itself" in note for note in known.notes)
+    assert known.is_proven
+
+
+def test_a_key_counts_only_in_its_time(room: Newsroom) -> None:
+    room.write("easter", {A: post("New")})
+    room.say("easter", "approve")
+    room.publish("easter")
+    drop_log(room)
+    key = room.keys["kari"].public_key
+    for option, counts in (("valid-before", False), ("valid-after", True)):
+        text = f'kari@example.org {option}="20260401Z" {key}\n'
+        proof = entry(prove(room, signers=read_allowed_signers(text, path="allowed")))
+        assert (proof.standing is Standing.APPROVED) is counts
+
+
+def test_a_key_that_was_replaced_in_cms_toml_still_proves_what_it_signed(room: Newsroom) -> None:
+    room.write("easter", {A: post("New")})
+    room.say("easter", "approve")
+    room.publish("easter")
+    keys = {id: (PersonKey() if id == "kari" else key).public_key for id, key in room.keys.items()}
+    room.write("keys", {"cms.toml": people_toml(keys)}, by="ola")
+    room.say("keys", "approve", by="eva")
+    room.publish("keys", by="eva")
+    assert entry(prove(room)).is_signed
+
+
+def test_a_key_that_is_somebody_elses_now_proves_nothing_for_who_had_it(room: Newsroom) -> None:
+    room.write("easter", {A: post("New")})
+    room.say("easter", "approve")
+    room.publish("easter")
+    drop_log(room)
+    keys = {id: key.public_key for id, key in room.keys.items()}
+    del keys["kari"]
+    keys["ola"] = room.keys["kari"].public_key
+    room.has_log = False
+    room.write("keys", {"cms.toml": people_toml(keys)}, by="ola", how="claimed")
+    room.publish("keys", by="eva")
+    assert entry(prove(room)).standing is Standing.UNAPPROVED
+
+
+def test_a_policy_that_cannot_be_read_is_a_problem_of_the_whole(room: Newsroom) -> None:
+    room.write("easter", {"cms.toml": b"[people"}, how="server")
+    room.publish("easter", by="eva", bypass="An accident")
+    room.write("may", {B: post("B")}, how="server")
+    room.publish("may")
+    report = prove(room)
+    assert "the people in cms.toml cannot be read" in report.problems[0]
+    assert "the rules of that time cannot be read" in entry(report, B).why
+
+
+# -- the prover ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_prover_follows_the_branch_and_says_what_a_new_one_says(room: Newsroom) -> None:
+    prover = Prover(room.store, MAIN, room.log)
+    assert prover.prove().is_proven
+    for number in range(4):
+        room.write(
+            f"d{number}",
+            {A: post(f"{number}"), f"content/posts/p{number}.md": post("P"), B: None if number == 2 else post("B")},
+        )
+        room.say(f"d{number}", "approve", how="server")
+        room.publish(f"d{number}")
+        assert prover.prove() == prove(room)
+    assert prover.entry_proof(room.main, A) == entry(prove(room))
+    assert prover.entry_proof(room.main, "content/posts/none.md") is None
+    prover.close()
+
+
+def test_a_renamed_file_was_brought_by_the_publication_that_renamed_it(room: Newsroom) -> None:
+    room.write("easter", {A: None, B: post("Old")})
+    room.say("easter", "approve")
+    merge = room.publish("easter")
+    proof = entry(prove(room), B)
+    assert (proof.origin, proof.standing) == (merge, Standing.APPROVED)
+    assert [act.person for act in proof.writers] == ["ola"]
+
+
+def test_a_shallow_clone_says_that_it_is_one(room: Newsroom, tmp_path: Path) -> None:
+    room.write("easter", {A: post("New")})
+    room.say("easter", "approve")
+    room.publish("easter")
+    run("git", "clone", "-q", "--bare", "--depth=1", f"file://{room.repo.path}", str(tmp_path / "clone.git"))
+    store = Store.open(tmp_path / "clone.git")
+    report = Prover(store, MAIN, PushLog(store)).prove()
+    assert any("this clone is shallow" in note for note in report.notes)
+    assert {proof.standing for proof in report.entries} == {Standing.IMPORTED}
+
+
+# -- the file of allowed signers -------------------------------------------------------------------------------------------
+
+
+def openssh_accepts(folder: Path, text: str, principal: str, key: SSHKey, at: str) -> bool:
+    (folder / "allowed").write_text(text)
+    (folder / "signature").write_text(key.sign(b"x"))
+    options = ["-Overify-time=" + at, "-n", "git", "-f", str(folder / "allowed"), "-s", str(folder / "signature")]
+    try:
+        run("ssh-keygen", "-Y", "verify", "-I", principal, *options, stdin=b"x")
+    except AssertionError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("line", "counts"),
+    [
+        ("kari@example.org {key} comment", True),
+        ("ola@example.org,kari@example.org {key}", True),
+        ("*@example.org {key}", True),
+        ("*@example.org,!kari@example.org {key}", False),
+        ("k?ri@example.org {key}", True),
+        ('kari@example.org namespaces="git" {key}', True),
+        ('kari@example.org namespaces="file,git" {key}', True),
+        ('kari@example.org namespaces="file" {key}', False),
+        ('kari@example.org valid-after="20260101Z" {key}', True),
+        ('kari@example.org valid-after="20260601Z" {key}', False),
+        ('kari@example.org valid-before="20260501Z",namespaces="git" {key}', True),
+        ('kari@example.org valid-before="202603010000Z" {key}', False),
+        ("# kari@example.org {key}", False),
+        ("", False),
+    ],
+)
+def test_the_file_is_read_as_openssh_reads_it(line: str, counts: bool, tmp_path: Path) -> None:
+    key = SSHKey.make(tmp_path / "key")
+    text = line.format(key=key.line) + "\n"
+    signers = read_allowed_signers(text, path="allowed")
+    at = datetime(2026, 4, 1, 12, 0, tzinfo=UTC)
+    found = any(item.names("kari@example.org") and item.is_valid(at) for item in signers.keys)
+    assert found == counts == openssh_accepts(tmp_path, text, "kari@example.org", key, at.strftime("%Y%m%d%H%M%SZ"))
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("*@example.org cert-authority {key}", "1: cert-authority is not supported"),
+        ("kari@example.org", "it is not 'principals"),
+        ("kari@example.org {key0}", "it is not 'principals"),
+        ("kari@example.org nonsense {key}", "'nonsense' is no option"),
+        ('kari@example.org valid-after="soon" {key}', "'soon' is no moment"),
+        ('kari@example.org valid-after="20261399" {key}', "'20261399' is no moment"),
+        ('kari@example.org namespaces="git",namespaces="git" {key}', "stands there twice"),
+        ("kari@example.org valid-after {key}", "needs a value"),
+    ],
+)
+def test_a_line_that_cannot_be_meant_is_refused_with_its_number(line: str, message: str, tmp_path: Path) -> None:
+    key = PersonKey().public_key
+    with pytest.raises(InvalidSettings, match=message) as refused:
+        read_allowed_signers(line.format(key=key, key0=key.split()[0]), path="allowed")
+    assert refused.value.facts["line"] == 1
+
+
+def test_a_key_that_stands_for_two_people_stands_for_nobody(room: Newsroom) -> None:
+    room.write("easter", {A: post("New")})
+    room.say("easter", "approve")
+    room.publish("easter")
+    drop_log(room)
+    text = f"*@example.org {room.keys['kari'].public_key}\n"
+    assert entry(prove(room, signers=read_allowed_signers(text, path="allowed"))).standing is Standing.UNAPPROVED
+
+
+def test_a_key_that_cannot_be_checked_is_noted(room: Newsroom) -> None:
+    line = "kari@example.org ssh-dss AAAAB3NzaC1kc3MAAACB"
+    signers = read_allowed_signers(f"\n{line}\n", path="allowed")
+    assert signers.ignored == ("allowed:2: its ssh-dss key is damaged, or of a kind that cannot be checked here",)
+    assert prove(room, signers=signers).notes[0] == signers.ignored[0]
