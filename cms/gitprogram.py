@@ -59,6 +59,7 @@ def run_git(
     variables: Mapping[str, str] | None = None,
     work_tree: Path | None = None,
     is_sealed: bool = True,
+    is_humble: bool = False,
 ) -> Done:
     """Run Git's program on the repository *git_dir* until it ends, whatever its exit code.
 
@@ -67,6 +68,7 @@ def run_git(
         work_tree: the work tree to act on, which is then also the current folder.
         is_sealed: False for what a person's own configuration must have a say in, such as what line ends and filters make of
             the files of a work tree.
+        is_humble: everything else that wants the processor goes first.
 
     Raises:
         RepositoryProblem: the program cannot be started.
@@ -74,6 +76,9 @@ def run_git(
     command = [git, "--no-pager", f"--git-dir={git_dir}"]
     if work_tree is not None:
         command.append(f"--work-tree={work_tree}")
+    nice = shutil.which("nice") if is_humble else None
+    if nice is not None:
+        command = [nice, "-n", "19", *command]
     environment = {**sealed_environment(), **(variables or {})} if is_sealed else None
     try:
         done = subprocess.run(

@@ -34,7 +34,9 @@ STALE_SECONDS = 10.0
 _TURN_FILE = "branchpress.turn"
 _PAUSE_SECONDS = (0.001, 0.02)
 _REFLOG_IDENT = ("Branchpress", "branchpress@localhost")
-_BUSY = ("failed to lock file", "failed to create locked file", "No such file or directory")
+_FOLDER_TRIES = 10
+_GONE = ("No such file or directory",)
+_BUSY = ("failed to lock file", "failed to create locked file", *_GONE)
 _FULL = ("No space left on device", "Disk quota exceeded")
 
 
@@ -188,6 +190,12 @@ class Writer:
 
     def _write(self, kind: ObjectType, raw: bytes) -> str:
         with self._guard("objects"), self._store.lend() as git:
+            for _ in range(_FOLDER_TRIES):
+                try:
+                    return str(git.odb.write(kind, raw))
+                except (pygit2.GitError, OSError) as error:
+                    if not _says(error, _GONE):
+                        raise  # else maintenance took the folder away, which was empty until now
             return str(git.odb.write(kind, raw))
 
     def _require(self, id: str, kind: ObjectType) -> None:

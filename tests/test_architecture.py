@@ -29,6 +29,7 @@ ORDER = (
         "overlay",
         "writer",
         "worktree",
+        "maintenance",
         "publicclone",
         "commits",
         "whereabouts",
