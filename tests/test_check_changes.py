@@ -138,6 +138,7 @@ def agree(folder: Path, files: Mapping[str, str], changes: Mapping[str, str | No
     {"content/posts/a.md": None},
 )
 @example({"content/posts/c.md": text_of({"author": "kari"})}, {"content/authors/kari.md": text_of({"name": "Kari"})})
+@example({"content/posts/c.md": text_of({"author": "kari"})}, {"content/authors/kari.md": text_of({"draft": "true"})})
 def test_what_a_change_makes_wrong_is_the_difference_of_two_checks_of_everything(
     files: dict[str, str], changes: dict[str, str | None]
 ) -> None:

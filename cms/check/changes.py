@@ -109,10 +109,10 @@ class _Effect:
 
     def _find_causes(self, gone: Sequence[str]) -> Mapping[str, str]:
         causes: dict[str, str] = {}
-        for entry in self._removed:
+        for entry in (*self._removed, *self._added):
             key = (entry.collection, entry.slug)
-            old, new = self._before.standing(key), self._after.standing(key)
-            if (old.is_there and not new.is_there) or (old.is_public and not new.is_public):
+            new = self._after.standing(key)
+            if not new.is_public and new != self._before.standing(key):
                 for path in postings_of(self._before.snapshot, REFERENCES).get(key):
                     causes.setdefault(path, entry.path)
         for asset in gone:
