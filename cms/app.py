@@ -22,6 +22,7 @@ from cms.api import (
     drafts,
     entries,
     health,
+    history,
     openapi,
     previews,
     search,
@@ -57,10 +58,10 @@ class GitTransport:
             site: Site = scope["site"]
             try:
                 office = await to_thread.run_sync(site.office)
-            except CMSError as error:
+                self._relay = self._relay or Relay(office, PushJudge(office.flow))
+            except CMSError as error:  # it is only read here, or there is no Git to talk with
                 await respond_to_error(Request(scope), error)(scope, receive, send)
                 return
-            self._relay = self._relay or Relay(office, PushJudge(office.flow))
         await self._relay(scope, receive, send)
 
     async def close(self) -> None:
@@ -108,6 +109,7 @@ def editing_routes(git: GitTransport) -> list[BaseRoute]:
         Route(entry, previews.get_entry, methods=["GET"]),
         Route(entry, drafts.put_entry, methods=["PUT", "PATCH"]),
         Route(entry, drafts.remove_entry, methods=["DELETE"]),
+        Route(f"{BASE}/history/{{collection}}/{{slug:path}}", history.get_history, methods=["GET"]),
         Route(f"{BASE}/session", session.sign_in, methods=["POST"]),
         Route(f"{BASE}/session", session.sign_out, methods=["DELETE"]),
         Route(f"{BASE}/me", session.get_me, methods=["GET"]),

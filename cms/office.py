@@ -13,6 +13,7 @@ from cms.auth import Accounts
 from cms.errors import CMSError
 from cms.permissions import Principal
 from cms.policy import Policy
+from cms.proof.prover import Prover
 from cms.publicclone import PublicClone
 from cms.pushlog import PushLog
 from cms.serverkey import ServerKey
@@ -56,6 +57,7 @@ class Office:
             server_keys=[key.public_key, *key.past_keys],
             address=address,
         )
+        self.prover = Prover(store, ref, self.log)
         self.scheduler = Scheduler(self.flow, is_active=self.is_active)
 
     @classmethod
@@ -134,4 +136,5 @@ class Office:
     def close(self) -> None:
         """Stop what runs beside the requests."""
         self.scheduler.stop()
+        self.prover.close()
         self.accounts.close()

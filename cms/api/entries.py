@@ -85,7 +85,7 @@ async def get_entry(request: Request) -> Response:
     try:
         collection = find_collection(ctx.catalog.model, request.path_params["collection"])
     except CollectionNotFound:
-        moved = await _find_moved(request, ctx, ctx.catalog.default_chain)
+        moved = await find_moved(request, ctx, ctx.catalog.default_chain)
         if moved is None:
             raise
         return moved
@@ -99,7 +99,7 @@ async def get_entry(request: Request) -> Response:
         if target is not None and ctx.catalog.find(collection.name, target, chain) is not None:
             url = f"{BASE}/entries/{quote(collection.name)}/{quote(target)}"
             return RedirectResponse(f"{url}?{urlencode(pairs)}" if pairs else url, 308)
-        moved = await _find_moved(request, ctx, chain)
+        moved = await find_moved(request, ctx, chain)
         if moved is not None:
             return moved
         locale = f" in {' or '.join(part for part in chain if part)}" if "" not in chain else ""
@@ -123,8 +123,11 @@ def _without_slash(request: Request) -> str:
     return with_query(request, path)
 
 
-async def _find_moved(request: Request, ctx: Context, chain: LocaleChain) -> Response | None:
+async def find_moved(request: Request, ctx: Context, chain: LocaleChain, *, root: str = "entries") -> Response | None:
     """The redirection to where the entry is now that once was at this address; ``None`` when none was there.
+
+    Args:
+        root: what of the entry was asked for.
 
     Raises:
         Gone: one was, and it was withdrawn.
@@ -137,7 +140,7 @@ async def _find_moved(request: Request, ctx: Context, chain: LocaleChain) -> Res
     else:
         found = await ctx.lanes.sorting.run(departures.find, ctx.catalog, collection, slug, chain)
     if isinstance(found, Moved):
-        path = f"{BASE}/entries/{quote(found.collection)}/{quote(found.slug)}"
+        path = f"{BASE}/{root}/{quote(found.collection)}/{quote(found.slug)}"
         return RedirectResponse(with_query(request, path), 308)
     if found is not None:
         raise Gone(f"the entry {slug!r} of {collection} was withdrawn", collection=collection, slug=slug)
