@@ -1,6 +1,6 @@
 """``/drafts``: the editorial workflow over HTTP. Translates requests into verbs; the verbs decide."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 from urllib.parse import quote
@@ -8,25 +8,18 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import Response
 
-from cms.api.drafting import describe_publication, describe_state, listed
-from cms.api.editing import (
-    Acting,
-    act,
-    acting,
-    answer,
-    expected_head,
-    read_moment,
-    read_values,
-    text_of,
-)
+from cms.api.drafting import describe_outcome, describe_publication, describe_remark, listed
+from cms.api.editing import Acting, acting, answer, expected_head, read_moment, read_values, text_of
 from cms.api.state import BASE
 from cms.edit import REMOVED
-from cms.errors import CMSError, InvalidQuery
+from cms.errors import CMSError, Conflict, InvalidQuery
+from cms.finding import printable
+from cms.params import read_parameters, split_query
 from cms.permissions import allows
 from cms.refs import CommitId, is_commit_id
 from cms.settings import nearest
 from cms.workflow.outcome import DraftState
-from cms.workflow.publishing import bypass, publish
+from cms.workflow.publishing import Publication, bypass, publish
 from cms.workflow.undoing import restore, revert, roll_back, unpublish
 from cms.workflow.verdicts import (
     approve,
@@ -37,74 +30,114 @@ from cms.workflow.verdicts import (
     schedule,
     withdraw,
 )
-from cms.workflow.writing import EntryName, close_draft, delete_entry, rename_entry, start_draft, write_entry
+from cms.workflow.writing import (
+    UNCHANGED,
+    EntryName,
+    close_draft,
+    delete_entry,
+    rename_entry,
+    start_draft,
+    write_entry,
+)
 
-UNDOING = ("revert", "rollback", "unpublish", "restore")
-VERDICTS = ("request", "approve", "changes", "comment", "withdraw", "lift")
+UNDOING: Mapping[str, tuple[str, ...]] = {
+    "revert": ("reason",),
+    "rollback": ("reason",),
+    "unpublish": ("reason",),
+    "restore": (),
+}
+#: What each verdict takes beside a message and the head.
+VERDICTS: Mapping[str, tuple[str, ...]] = {
+    "request": (),
+    "approve": (),
+    "changes": ("anchor",),
+    "comment": ("anchor",),
+    "withdraw": (),
+    "lift": ("lifts",),
+}
+SPOKEN: Mapping[str, Callable[..., DraftState]] = {
+    "request": request_review,
+    "approve": approve,
+    "changes": request_changes,
+    "comment": comment,
+    "withdraw": withdraw,
+}
+Verb = Callable[[], DraftState]
 
 
-def _found(acting: Acting, state: DraftState, *, status: int = 200) -> Response:
-    policy = acting.flow.policy()
-    url = f"{BASE}/drafts/{quote(state.name)}"
-    links = {
-        "self": url,
-        "verdicts": f"{url}/verdicts",
-        "publication": f"{url}/publication",
-        "schedule": f"{url}/schedule",
-        "diff": f"{url}/diff",
-    }
-    headers = {"ETag": f'"{state.head}"'}
-    if status == 201:
-        headers["Location"] = url
-    data = describe_state(state, policy, acting.zone)
-    return answer(data, status=status, headers=headers, links=links)
+async def _respond(asked: Acting, verb: Verb, *, status: int = 200, place: str = "", is_act: bool = True) -> Response:
+    """Do it, and answer with the draft as it is then; *place* is what was made, below its address."""
+
+    def work() -> Response:
+        state = verb()
+        url = f"{BASE}/drafts/{quote(state.name)}"
+        links = {
+            "self": url,
+            **{name: f"{url}/{name}" for name in ("verdicts", "publication", "schedule", "renames", "diff")},
+        }
+        headers = {"ETag": f'"{state.head}"'}
+        if status == 201:
+            headers["Location"] = f"{url}{place}"
+        data = describe_outcome(state, asked.flow, asked.who, asked.zone)
+        return answer(data, status=status, headers=headers, links=links)
+
+    return await (asked.act(work) if is_act else asked.read(work))
 
 
 async def list_drafts(request: Request) -> Response:
     """``GET /drafts``: those that the caller may see, by name."""
     asked = await acting(request)
-    who = asked.person
+    who, flow = asked.who, asked.flow
 
-    def read() -> list[DraftState]:
-        flow, policy = asked.flow, asked.flow.policy()
-        states = []
+    def read() -> Response:
+        policy, states = flow.policy(), []
         for name in flow.names():
             try:
-                state = flow.state(name, asked.now)
-            except CMSError:  # closed meanwhile
+                state = flow.look(who, name, asked.now).state
+            except CMSError:  # closed meanwhile, or not theirs to see
                 continue
             if allows("draft.read", who, policy, flow.target_of(state, who)):
                 states.append(state)
-        return states
+        return answer([listed(state, asked.zone) for state in states], meta={"total": len(states)})
 
-    states = await act(asked, read)
-    return answer([listed(state, asked.zone) for state in states], meta={"total": len(states)})
+    return await asked.read(read)
 
 
 async def create_draft(request: Request) -> Response:
     """``POST /drafts``: an empty one, or one that undoes something."""
     asked = await acting(request)
     values = await read_values(request, ("name", *UNDOING, "reason"))
-    who, name = asked.person, text_of(values, "name")
     kinds = [kind for kind in UNDOING if kind in values]
     if len(kinds) > 1:
         raise InvalidQuery(f"a draft undoes one thing: {' or '.join(kinds)}", parameter=kinds[1])
-    flow, now = asked.flow, asked.now
-    if not kinds:
-        name = text_of(values, "name", required=True)
-        verb = partial(start_draft, flow, who, name, now=now)
-    elif kinds[0] in ("revert", "rollback"):
-        commit = text_of(values, kinds[0], required=True)
-        if not is_commit_id(commit):
-            raise InvalidQuery(f"{kinds[0]} must be a full commit id of 40 digits", parameter=kinds[0])
-        undo = revert if kinds[0] == "revert" else roll_back
-        verb = partial(undo, flow, who, CommitId(commit), name=name, now=now)
-    elif kinds[0] == "unpublish":
-        entries = read_names(values, "unpublish")
-        verb = partial(unpublish, flow, who, entries, name=name, reason=text_of(values, "reason"), now=now)
+    kind = kinds[0] if kinds else ""
+    if "reason" in values and "reason" not in UNDOING.get(kind, ()):
+        raise InvalidQuery("reason is for drafts that undo something: revert, rollback, unpublish", parameter="reason")
+    name, reason = text_of(values, "name", required=not kind), text_of(values, "reason")
+    flow, who, now = asked.flow, asked.who, asked.now
+    verb: Verb
+    if kind in ("revert", "rollback"):
+        undo = revert if kind == "revert" else roll_back
+        verb = partial(undo, flow, who, read_commit(values, kind), name=name, reason=reason, now=now)
+    elif kind == "unpublish":
+        verb = partial(unpublish, flow, who, read_names(values, kind), name=name, reason=reason, now=now)
+    elif kind == "restore":
+        verb = partial(restore, flow, who, read_names(values, kind), name=name, now=now)
     else:
-        verb = partial(restore, flow, who, read_names(values, "restore"), name=name, now=now)
-    return _found(asked, await act(asked, verb), status=201)
+        verb = partial(start_draft, flow, who, name, now=now)
+    return await _respond(asked, verb, status=201)
+
+
+def read_commit(values: Mapping[str, Any], key: str) -> CommitId:
+    """A commit that was named.
+
+    Raises:
+        InvalidQuery: not by its full id.
+    """
+    commit = text_of(values, key, required=True)
+    if not is_commit_id(commit):
+        raise InvalidQuery(f"{key} must be a full commit id of 40 digits", parameter=key)
+    return CommitId(commit)
 
 
 def read_names(values: Mapping[str, Any], key: str) -> list[EntryName]:
@@ -118,134 +151,128 @@ def read_names(values: Mapping[str, Any], key: str) -> list[EntryName]:
     for item in items:
         if not isinstance(item, dict) or not item.keys() <= {"collection", "slug", "locale"}:
             raise InvalidQuery(f'{key} names entries as {{"collection": …, "slug": …, "locale": …}}', parameter=key)
-        names.append(
-            EntryName(
-                collection=text_of(item, "collection", required=True),
-                slug=text_of(item, "slug", required=True),
-                locale=text_of(item, "locale"),
-            )
-        )
+        names.append(_named(item))
     if not names:
         raise InvalidQuery(f"{key} names no entry", parameter=key)
     return names
 
 
+def _named(values: Mapping[str, Any]) -> EntryName:
+    return EntryName(
+        collection=text_of(values, "collection", required=True),
+        slug=text_of(values, "slug", required=True),
+        locale=text_of(values, "locale"),
+    )
+
+
 async def get_draft(request: Request) -> Response:
     """``GET /drafts/{name}``."""
     asked = await acting(request)
-    find = partial(asked.flow.find, asked.who, "draft.read", _name(request), expected=None, now=asked.now)
-    draft = await act(asked, find)
-    return _found(asked, draft.state)
+    return await _respond(asked, partial(_find, asked, _name(request)), is_act=False)
+
+
+def _find(asked: Acting, name: str) -> DraftState:
+    return asked.flow.find(asked.who, "draft.read", name, expected=None, now=asked.now).state
 
 
 async def remove_draft(request: Request) -> Response:
     """``DELETE /drafts/{name}``: closes it."""
     asked = await acting(request)
     values = await read_values(request, ("reason", "head"))
-    verb = partial(
-        close_draft,
-        asked.flow,
-        asked.person,
-        _name(request),
-        reason=text_of(values, "reason"),
-        expected=expected_head(request, values),
-        now=asked.now,
+    name, reason = _name(request), text_of(values, "reason")
+    expected = expected_head(request, values)
+    head = await asked.act(
+        partial(close_draft, asked.flow, asked.who, name, reason=reason, expected=expected, now=asked.now)
     )
-    head = await act(asked, verb)
-    return answer({"name": _name(request), "closed": True, "head": head})
+    return answer({"name": name, "closed": True, "head": head})
 
 
 async def list_verdicts(request: Request) -> Response:
     """``GET /drafts/{name}/verdicts``: everything that was said, oldest first."""
     asked = await acting(request)
-    find = partial(asked.flow.find, asked.who, "draft.read", _name(request), expected=None, now=asked.now)
-    draft = await act(asked, find)
-    described = describe_state(draft.state, asked.flow.policy(), asked.zone)
-    return answer(described["remarks"], meta={"total": len(described["remarks"])})
+
+    def read() -> Response:
+        state, policy = _find(asked, _name(request)), asked.flow.policy()
+        remarks = [describe_remark(remark, policy, asked.zone) for remark in state.remarks]
+        return answer(remarks, headers={"ETag": f'"{state.head}"'}, meta={"total": len(remarks), "head": state.head})
+
+    return await asked.read(read)
 
 
 async def add_verdict(request: Request) -> Response:
     """``POST /drafts/{name}/verdicts``."""
     asked = await acting(request)
     values = await read_values(request, ("verdict", "message", "anchor", "head", "lifts"))
-    kind, name, who = text_of(values, "verdict", required=True), _name(request), asked.person
+    kind = text_of(values, "verdict", required=True)
     if kind not in VERDICTS:
+        shown = printable(kind[:100])
         raise InvalidQuery(
-            f"there is no verdict {kind!r}{nearest(kind, VERDICTS)}; there are {', '.join(VERDICTS)}",
+            f"there is no verdict {shown!r}{nearest(kind, VERDICTS)}; there are {', '.join(VERDICTS)}",
             parameter="verdict",
         )
-    flow, now = asked.flow, asked.now
-    message, anchor = text_of(values, "message"), text_of(values, "anchor")
-    expected = expected_head(request, values, required=kind == "approve")
-    verb: Any
-    if kind == "request":
-        verb = partial(request_review, flow, who, name, message=message, expected=expected, now=now)
-    elif kind == "approve":
-        verb = partial(approve, flow, who, name, message=message, expected=expected, now=now)
-    elif kind == "changes":
-        verb = partial(request_changes, flow, who, name, message=message, anchor=anchor, expected=expected, now=now)
-    elif kind == "comment":
-        verb = partial(comment, flow, who, name, message=message, anchor=anchor, expected=expected, now=now)
-    elif kind == "withdraw":
-        verb = partial(withdraw, flow, who, name, message=message, expected=expected, now=now)
+    for key in ("anchor", "lifts"):
+        if key in values and key not in VERDICTS[kind]:
+            raise InvalidQuery(f"{key} means nothing for the verdict {kind!r}", parameter=key)
+    flow, who, name, message = asked.flow, asked.who, _name(request), text_of(values, "message")
+    told: dict[str, Any] = {"expected": expected_head(request, values, required=kind == "approve"), "now": asked.now}
+    if "anchor" in VERDICTS[kind]:
+        told["anchor"] = text_of(values, "anchor")
+    if kind == "lift":
+        verb = partial(lift_changes, flow, who, name, text_of(values, "lifts", required=True), reason=message, **told)
     else:
-        person = text_of(values, "lifts", required=True)
-        verb = partial(lift_changes, flow, who, name, person, reason=message, expected=expected, now=now)
-    return _found(asked, await act(asked, verb), status=201)
+        verb = partial(SPOKEN[kind], flow, who, name, message=message, **told)
+    return await _respond(asked, verb, status=201, place="/verdicts")
 
 
 async def publish_draft(request: Request) -> Response:
     """``POST /drafts/{name}/publication``; with ``bypass`` past the rules."""
     asked = await acting(request)
     values = await read_values(request, ("head", "message", "bypass"))
-    expected, name = expected_head(request, values), _name(request)
+    told: dict[str, Any] = {"expected": expected_head(request, values), "now": asked.now}
+    verb: Callable[[], Publication]
     if "bypass" in values:
+        if "message" in values:
+            raise InvalidQuery("with bypass the reason is the message; leave the other out", parameter="message")
         reason = text_of(values, "bypass", required=True)
-        verb = partial(bypass, asked.flow, asked.person, name, reason=reason, expected=expected, now=asked.now)
+        verb = partial(bypass, asked.flow, asked.who, _name(request), reason=reason, **told)
     else:
-        message = text_of(values, "message")
-        verb = partial(publish, asked.flow, asked.person, name, expected=expected, message=message, now=asked.now)
-    publication = await act(asked, verb)
-    return answer(
-        describe_publication(publication), status=200 if publication.is_repeated or not publication.commit else 201
-    )
+        verb = partial(publish, asked.flow, asked.who, _name(request), message=text_of(values, "message"), **told)
+    publication = await asked.act(verb)
+    is_new = publication.commit is not None and not publication.is_repeated
+    return answer(describe_publication(publication), status=201 if is_new else 200)
 
 
 async def set_schedule(request: Request) -> Response:
     """``PUT`` and ``DELETE /drafts/{name}/schedule``."""
     asked = await acting(request)
-    values = await read_values(request, ("publish_at", "head") if request.method == "PUT" else ("head",))
-    at = read_moment(values, "publish_at") if request.method == "PUT" else None
-    verb = partial(
-        schedule,
-        asked.flow,
-        asked.person,
-        _name(request),
-        at,
-        expected=expected_head(request, values),
-        now=asked.now,
-    )
-    return _found(asked, await act(asked, verb))
+    is_set = request.method == "PUT"
+    values = await read_values(request, ("publish_at", "head") if is_set else ("head",))
+    at = read_moment(values, "publish_at") if is_set else None
+    expected = expected_head(request, values)
+    verb = partial(schedule, asked.flow, asked.who, _name(request), at, expected=expected, now=asked.now)
+    return await _respond(asked, verb)
 
 
 async def put_entry(request: Request) -> Response:
-    """``PUT`` (all fields) and ``PATCH`` (RFC 7396: those that are named; null removes) of an entry of a draft."""
-    asked = await acting(request)
+    """``PUT`` (all fields) and ``PATCH`` (those that are named; null removes) of an entry of a draft.
+
+    What is there already may be sent again: a client that got no answer the first time cannot know.
+    """
+    asked = await acting(request, parameters=None)
     values = await read_values(request, ("fields", "body", "path", "message", "head"))
-    fields = values.get("fields", {})
+    name, is_whole = _name(request), request.method == "PUT"
+    fields, body = values.get("fields", {}), values.get("body")
     if not isinstance(fields, dict):
         raise InvalidQuery("fields must be an object", parameter="fields")
-    is_whole = request.method == "PUT"
-    if not is_whole:
-        fields = {name: REMOVED if value is None else value for name, value in fields.items()}
-    body = values.get("body")
     if body is not None and not isinstance(body, str):
         raise InvalidQuery("body must be a text", parameter="body")
-    verb = partial(
+    if not is_whole:
+        fields = {key: REMOVED if value is None else value for key, value in fields.items()}
+    write = partial(
         write_entry,
         asked.flow,
-        asked.person,
-        _name(request),
+        asked.who,
+        name,
         _entry(request, text_of(values, "path")),
         fields,
         body=body,
@@ -254,47 +281,39 @@ async def put_entry(request: Request) -> Response:
         message=text_of(values, "message"),
         now=asked.now,
     )
-    return _found(asked, await act(asked, verb))
+
+    def verb() -> DraftState:
+        try:
+            return write()
+        except Conflict as error:
+            if error.facts.get("state") != UNCHANGED:
+                raise
+            return asked.flow.look(asked.who, name, asked.now).state
+
+    return await _respond(asked, verb)
 
 
 async def remove_entry(request: Request) -> Response:
     """``DELETE /drafts/{name}/entries/{collection}/{slug}``."""
-    asked = await acting(request)
+    asked = await acting(request, parameters=None)
     values = await read_values(request, ("message", "head"))
-    verb = partial(
-        delete_entry,
-        asked.flow,
-        asked.person,
-        _name(request),
-        _entry(request),
-        expected=expected_head(request, values),
-        message=text_of(values, "message"),
-        now=asked.now,
-    )
-    return _found(asked, await act(asked, verb))
+    told = _told(request, values, asked)
+    verb = partial(delete_entry, asked.flow, asked.who, _name(request), _entry(request), **told)
+    return await _respond(asked, verb)
 
 
 async def rename(request: Request) -> Response:
     """``POST /drafts/{name}/renames``: another slug, and every reference with it."""
     asked = await acting(request)
     values = await read_values(request, ("collection", "slug", "locale", "to", "message", "head"))
-    entry = EntryName(
-        collection=text_of(values, "collection", required=True),
-        slug=text_of(values, "slug", required=True),
-        locale=text_of(values, "locale"),
-    )
-    verb = partial(
-        rename_entry,
-        asked.flow,
-        asked.person,
-        _name(request),
-        entry,
-        text_of(values, "to", required=True),
-        expected=expected_head(request, values),
-        message=text_of(values, "message"),
-        now=asked.now,
-    )
-    return _found(asked, await act(asked, verb), status=201)
+    entry, slug = _named(values), text_of(values, "to", required=True)
+    told = _told(request, values, asked)
+    verb = partial(rename_entry, asked.flow, asked.who, _name(request), entry, slug, **told)
+    return await _respond(asked, verb)
+
+
+def _told(request: Request, values: Mapping[str, Any], asked: Acting) -> dict[str, Any]:
+    return {"expected": expected_head(request, values), "message": text_of(values, "message"), "now": asked.now}
 
 
 def _name(request: Request) -> str:
@@ -303,12 +322,10 @@ def _name(request: Request) -> str:
 
 
 def _entry(request: Request, path: str = "") -> EntryName:
-    for key in request.query_params:
-        if key != "locale":
-            raise InvalidQuery(f"{key!r} is no parameter here; there is locale", parameter=key)
+    parameters = read_parameters(split_query(request.scope["query_string"]), ("locale",))
     return EntryName(
         collection=request.path_params["collection"],
         slug=request.path_params["slug"],
-        locale=request.query_params.get("locale", ""),
+        locale=parameters.one("locale") or "",
         path=path,
     )

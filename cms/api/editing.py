@@ -4,10 +4,11 @@ Who asks is found out anew for each request, from the ``Authorization`` header a
 what they may do is decided by the verbs.
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -19,6 +20,8 @@ from cms.api.asking import read_json, require_same_origin
 from cms.api.lanes import Lanes
 from cms.auth import holds_password
 from cms.errors import InvalidQuery, StateNotNamed, Unauthorised
+from cms.office import Office
+from cms.params import read_parameters, split_query
 from cms.permissions import Principal
 from cms.refs import CommitId, is_commit_id
 from cms.site import Site
@@ -26,15 +29,17 @@ from cms.workflow.flow import Workflow
 
 BODY_BYTES = 4 * 1024 * 1024
 KINDS = ("application/json", "application/merge-patch+json")
+PRIVATE: Mapping[str, str] = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acting:
-    """One request that acts: the workflow, who asks (None: nobody signed in) and when."""
+    """One request of somebody who is known: the workflow, who asks and when."""
 
     site: Site
     flow: Workflow
-    who: Principal | None
+    who: Principal
     now: datetime
     lanes: Lanes
 
@@ -43,40 +48,56 @@ class Acting:
         """The site's time zone."""
         return self.site.catalog.model.zone
 
-    @property
-    def person(self) -> Principal:
-        """Who asks.
+    async def read(self, look: Callable[[], Result]) -> Result:
+        """What *look* finds, in a thread: it reads Git, and nobody who writes waits for it.
 
         Raises:
-            Unauthorised: nobody signed in.
+            TooBusy: too many wait already.
         """
-        if self.who is None:
-            raise Unauthorised(
-                "sign in first: send Authorization: Bearer with a token, or Basic with your name and password"
-            )
-        return self.who
+        return await self.lanes.drafts.run(look)
+
+    async def act(self, verb: Callable[[], Result]) -> Result:
+        """What *verb* makes of it, in a thread: it writes, and waits for the disk.
+
+        Raises:
+            TooBusy: too many wait already.
+        """
+        return await self.lanes.writes.run(verb)
 
 
-async def acting(request: Request) -> Acting:
+async def acting(request: Request, *, parameters: Sequence[str] | None = ()) -> Acting:
     """Who asks for what.
 
+    Args:
+        parameters: those that the address may have; None: the endpoint looks at them itself.
+
     Raises:
-        Unauthorised: the secret is wrong, expired or revoked.
+        Unauthorised: nobody signed in, or the secret is wrong, expired or revoked.
+        TooMany: too many wrong passwords before.
         Forbidden: a page of another site made the browser ask.
         NotFound: this site is not edited here.
+        InvalidQuery: there is no such parameter.
     """
     site: Site = request.scope["site"]
     lanes: Lanes = request.scope["lanes"]
     if request.method not in ("GET", "HEAD"):
         require_same_origin(request)
-    now = datetime.now(UTC)
     header = request.headers.get("authorization")
+    now = datetime.now(UTC)
     address = request.client.host if request.client else ""
-    office = site.office()
-    who = None
-    if header is not None:
-        lane = lanes.secrets if holds_password(header) else lanes.tokens
-        who = await lane.run(office.sign_in, header, now, address)
+
+    def sign_in() -> tuple[Office, Principal | None]:
+        office = site.office()
+        return office, office.sign_in(header, now, address)
+
+    lane = lanes.secrets if header is not None and holds_password(header) else lanes.tokens
+    office, who = await lane.run(sign_in)
+    if who is None:
+        raise Unauthorised(
+            "sign in first: send Authorization: Bearer with a token, or Basic with your name and password"
+        )
+    if parameters is not None:
+        read_parameters(split_query(request.scope["query_string"]), parameters)
     return Acting(site=site, flow=office.flow, who=who, now=now, lanes=lanes)
 
 
@@ -148,12 +169,14 @@ def read_moment(values: Mapping[str, Any], name: str) -> datetime:
 
 def answer(data: Any, *, status: int = 200, headers: Mapping[str, str] | None = None, **more: Any) -> Response:
     """A JSON response that nobody keeps."""
-    body = orjson.dumps({"data": data, **more}, default=msgspec.to_builtins)
-    return Response(
-        body, status, media_type="application/json", headers={"Cache-Control": "no-store", **(headers or {})}
-    )
+    body = encode({"data": data, **more})
+    return Response(body, status, media_type="application/json", headers={**PRIVATE, **(headers or {})})
 
 
-async def act(acting: Acting, verb: Callable[..., Any], *arguments: Any) -> Any:
-    """Run a verb in a thread: it writes, and waits for the disk."""
-    return await acting.lanes.writes.run(verb, *arguments)
+def encode(value: Any) -> bytes:
+    """*value* as JSON, also where Git holds what JSON does not like: names that are no text, and numbers of any size."""
+    try:
+        return orjson.dumps(value, default=msgspec.to_builtins)
+    except TypeError:
+        text = json.dumps(value, default=msgspec.to_builtins, ensure_ascii=False)
+        return text.encode("utf-8", "backslashreplace")

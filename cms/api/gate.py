@@ -14,12 +14,13 @@ from typing import Any, NamedTuple
 import brotli
 from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cms.api.lanes import Lanes
 from cms.api.metrics import Metrics
 from cms.api.pages import next_page
-from cms.api.problems import respond_to_error
+from cms.api.problems import problem_response, respond_to_error
 from cms.auth import holds_password
 from cms.catalog import Catalog
 from cms.errors import CMSError, NotFound
@@ -34,6 +35,7 @@ PIECE_BYTES = 1024 * 1024
 ALIVE = "/healthz"  # answers also while a large change is being read
 #: What is for people by name, and so neither kept nor shared.
 UNKEPT = ("/api/v1/drafts", "/api/v1/history/", "/api/v1/session", "/api/v1/me", "/api/v1/tokens", "/git/", "/setup/")
+NO_BREAK = "there is nothing at this address: none ends with a line break"
 CORS: Headers = [(b"access-control-allow-origin", b"*")]
 EXPOSED = b"ETag, Link, Content-Commit, Last-Modified, Retry-After"
 PREFLIGHT: Headers = [
@@ -78,14 +80,15 @@ class Gate:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        path: str = scope["path"]
-        if path.startswith(UNKEPT):
+        if scope["path"].startswith(UNKEPT) and not scope["path"].endswith("\n"):
             await self._pass(scope, receive, send, started)
             return
         site = self._site
-        for name, value in scope["headers"]:
-            if name == b"authorization" and await self._is_refused(scope, receive, send, value):
-                return
+        refused, is_shared = await self._admit(scope)
+        if refused is not None:
+            await refused(scope, receive, send)
+            self._metrics.count(scope, scope["method"], refused.status_code, time.perf_counter() - started)
+            return
         now = time.time()
         if scope["path"] != ALIVE and site.is_stale(now):
             await to_thread.run_sync(site.refresh, now, limiter=self._refreshing)
@@ -102,7 +105,7 @@ class Gate:
                     stored = self._store(key, catalog, 200, *page)
             if stored is None:
                 stored = await self._ask(scope, receive, key, catalog)
-            caching = _cache_control(catalog, now)
+            caching = _cache_control(catalog, now, is_shared=is_shared)
             await self._answer(scope, send, stored, caching, body_wanted=method == "GET")
             self._metrics.count(scope, method, stored.status, time.perf_counter() - started)
             if stored.searched is not None:
@@ -115,38 +118,56 @@ class Gate:
             status = await self._refuse(scope, receive, send)
             self._metrics.count(scope, method, status, time.perf_counter() - started)
 
-    async def _is_refused(self, scope: Scope, receive: Receive, send: Send, header: bytes) -> bool:
-        """Whether a secret that was sent to a public address is wrong; then it has been answered, and not as if none had been sent."""
+    async def _admit(self, scope: Scope) -> tuple[Response | None, bool]:
+        """(what to answer instead, whether caches that serve many may keep the answer).
+
+        A wrong secret that is sent to a public address is not answered as if none had been sent. What the rules make of who sent it does not
+        matter here, so that reading goes on when they cannot be read.
+        """
+        if scope["path"].endswith("\n"):  # which the pattern of a route, ending with "$", would take for nothing
+            missing = problem_response(404, "not-found", "Not found", NO_BREAK, scope["path"])
+            missing.raw_headers += [] if scope["path"].startswith(UNKEPT) else CORS
+            return missing, False
+        header = next((value for name, value in scope["headers"] if name == b"authorization"), None)
+        return (await self._refusal(scope, header), False) if header is not None else (None, True)
+
+    async def _refusal(self, scope: Scope, header: bytes) -> Response | None:
+        """The answer to a wrong secret; None when it is right."""
         address = scope["client"][0] if scope.get("client") else ""
+        text = header.decode("latin-1")
+
+        def authenticate() -> None:
+            self._site.office().accounts.authenticate(text, now=datetime.now(UTC), address=address)
+
+        lane = self._lanes.secrets if holds_password(text) else self._lanes.tokens
         try:
-            office = self._site.office()
-            text = header.decode("latin-1")
-            lane = self._lanes.secrets if holds_password(text) else self._lanes.tokens
-            await lane.run(office.sign_in, text, datetime.now(UTC), address)
+            await lane.run(authenticate)
         except NotFound:  # nobody may change this site, so nobody can sign in
-            return False
+            return None
         except CMSError as error:
-            response = respond_to_error(Request({**scope, "site": self._site}), error)
-            await response(scope, receive, send)
-            return True
-        return False
+            return respond_to_error(Request({**scope, "site": self._site}), error)
+        return None
 
     async def _pass(self, scope: Scope, receive: Receive, send: Send, started: float) -> None:
         """Let an endpoint answer somebody by name: brought up to date before, never stored, open to no other site."""
         now = time.time()
         if self._site.is_stale(now):
             await to_thread.run_sync(self._site.refresh, now, limiter=self._refreshing)
-        status = 500
+        status, has_begun = 500, False
 
         async def watch(message: Message) -> None:
-            nonlocal status
+            nonlocal status, has_begun
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, has_begun = message["status"], True
             await send(message)
 
         inner: dict[str, Any] = {**scope, "site": self._site, "lanes": self._lanes}
         try:
             await self._app(inner, receive, watch)
+        except Exception:
+            # Starlette answers and logs what went wrong, and then raises it again for a server that would do the same.
+            if not (has_begun and status == 500):
+                raise
         finally:
             scope["route_name"] = inner.get("route_name", "")
             self._metrics.count(scope, scope["method"], status, time.perf_counter() - started)
@@ -238,13 +259,18 @@ class Gate:
         await send({"type": "http.response.body", "body": bytes(body)})
 
 
-def _cache_control(catalog: Catalog | None, now: float) -> bytes:
-    """As long as the site allows, and never past the next moment at which something appears or disappears."""
+def _cache_control(catalog: Catalog | None, now: float, *, is_shared: bool) -> bytes:
+    """As long as the site allows, and never past the next moment at which something appears or disappears.
+
+    Args:
+        is_shared: caches that serve many may keep it: not what was asked for with a secret, though it is the same for everybody, since such
+            a cache could not tell a right secret from a wrong one.
+    """
     if catalog is None:
         return b"no-store"
     most = catalog.model.settings.server.max_age_seconds
     seconds = max(0, int(min(most, catalog.valid_until - now)))
-    return b"public, max-age=%d, must-revalidate" % seconds
+    return b"%b, max-age=%d, must-revalidate" % (b"public" if is_shared else b"private", seconds)
 
 
 def _variant(stored: Stored, encoding: bytes) -> tuple[Headers, bytes]:

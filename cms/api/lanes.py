@@ -44,7 +44,7 @@ class Lane:
 
 
 class Lanes:
-    """The lanes of one server process: full text, queries over many entries, sorting words for completions, files, acts and passwords.
+    """The lanes of one server process: full text, queries over many entries, sorting words for completions, files, drafts, acts and passwords.
 
     Sorting and files are done once for many who wait for it, so they take one thread and many may wait. Tokens are looked up beside passwords, so
     that nobody who guesses these holds up programs that have one.
@@ -58,6 +58,7 @@ class Lanes:
         self.queries = Lane()
         self.sorting = Lane(threads=1, waiting_most=500)
         self.files = Lane(threads=1, waiting_most=500)
+        self.drafts = Lane(waiting_most=200)
         self.writes = Lane(waiting_most=200)
         self.secrets = Lane(waiting_most=200)
         self.tokens = Lane(waiting_most=500)

@@ -1,17 +1,21 @@
 """Errors as ``application/problem+json`` (RFC 9457): one table from our errors to HTTP statuses."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 import orjson
 import structlog
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from cms import errors
 from cms.errors import CMSError
+from cms.finding import Finding, finding_of
 from cms.site import Site
 
 MEDIA_TYPE = "application/problem+json"
@@ -49,6 +53,12 @@ HTTP_CODES: Mapping[int, tuple[str, str]] = {
 }
 RETRY_SECONDS = 5
 HIDDEN_FACTS = frozenset({"findings", "retry_after_seconds", "path", "object"})
+#: Facts that say where in a file something is wrong; they stand in ``errors``.
+PLACES = frozenset({"line", "column", "field", "keyword", "rule"})
+DETAIL_LETTERS_MOST = 2000
+#: A whole path on this machine.
+PLACE = re.compile(r"(?<![\w.…/])/[\w.@+-]+(?:/[\w.@+-]+)+")
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 log = structlog.get_logger(__name__)
 
@@ -64,12 +74,14 @@ def problem_response(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """A problem as a response; nothing about errors is kept by caches."""
+    if len(detail) > DETAIL_LETTERS_MOST:
+        detail = f"{detail[:DETAIL_LETTERS_MOST]} …"
     body = {"type": f"/problems/{code}", "title": title, "status": status, "detail": detail, "instance": instance}
     return Response(
         orjson.dumps({**body, "code": code, **(extra or {})}, default=msgspec.to_builtins),
         status,
         media_type=MEDIA_TYPE,
-        headers={"Cache-Control": "no-store", **(headers or {})},
+        headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **(headers or {})},
     )
 
 
@@ -85,17 +97,29 @@ def respond_to_error(request: Request, error: CMSError) -> Response:
         facts = {**facts, "errors": [item]}
     headers = {}
     detail = str(error)
-    findings = error.facts.get("findings")
+    findings = error.facts.get("findings") or ((finding_of(error),) if status == 422 else ())
     if findings and status in (409, 422):
-        facts = {**facts, "errors": [msgspec.to_builtins(finding) for finding in findings]}
+        facts = {name: value for name, value in facts.items() if name not in PLACES}
+        facts["errors"] = [_found(finding) for finding in findings]
     if status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="branchpress"'
     if status == 429:
         headers["Retry-After"] = str(error.facts.get("retry_after_seconds", RETRY_SECONDS))
     if status == 503:
         detail = _without_places(request, detail)
+        facts = {
+            name: _without_places(request, value) if isinstance(value, str) else value for name, value in facts.items()
+        }
         headers["Retry-After"] = str(error.facts.get("retry_after_seconds", RETRY_SECONDS))
     return problem_response(status, error.code, error.title, detail, request.url.path, extra=facts, headers=headers)
+
+
+def _found(finding: Finding) -> dict[str, Any]:
+    """A finding as one of the errors of a problem."""
+    found: dict[str, Any] = msgspec.to_builtins(finding)
+    if finding.path.startswith("/"):  # not in the repository, but on this machine
+        del found["path"]
+    return {"detail": found.pop("message"), **found}
 
 
 def _without_places(request: Request, text: str) -> str:
@@ -104,7 +128,7 @@ def _without_places(request: Request, text: str) -> str:
     for folder in (site.cache_folder, site.store.git_dir, site.store.common_dir, site.store.work_tree):
         if folder is not None:
             text = text.replace(str(folder).rstrip("/"), "…")
-    return text
+    return PLACE.sub("…", text)
 
 
 async def on_error(request: Request, error: Exception) -> Response:
@@ -118,6 +142,10 @@ async def on_http_error(request: Request, error: Exception) -> Response:
     """Exception handler for what Starlette itself refuses: no such route, wrong method."""
     if not isinstance(error, HTTPException):
         raise error
+    if error.status_code == 405 and request.method == "OPTIONS" and request.url.path.startswith("/api/"):
+        return Response(
+            status_code=204, headers={"Cache-Control": "no-store", "Allow": ", ".join(allowed_methods(request))}
+        )
     code, title = HTTP_CODES.get(error.status_code, ("http-error", "The request was refused"))
     detail = {
         404: f"there is nothing at {request.url.path}; /api/v1/ lists what there is",
@@ -125,8 +153,20 @@ async def on_http_error(request: Request, error: Exception) -> Response:
     }.get(error.status_code, error.detail)
     headers = dict(error.headers) if error.headers else {}
     if error.status_code == 405:
-        headers["Allow"] = "GET, HEAD, OPTIONS" if request.url.path.startswith("/api/") else "GET, HEAD"
+        headers["Allow"] = ", ".join(allowed_methods(request))
     return problem_response(error.status_code, code, title, detail, request.url.path, headers=headers)
+
+
+def allowed_methods(request: Request) -> list[str]:
+    """What can be done at the address of *request*; nothing where there is nothing."""
+    app: Starlette = request.app
+    methods: set[str] = set()
+    for route in app.routes:
+        if isinstance(route, Route) and route.methods and route.matches(request.scope)[0] is not Match.NONE:
+            methods |= route.methods
+    if methods and request.url.path.startswith("/api/"):
+        methods.add("OPTIONS")
+    return [method for method in METHODS if method in methods]
 
 
 async def on_failure(request: Request, error: Exception) -> Response:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from cms.finding import Finding
 from cms.merge import Clash, Merge
@@ -124,3 +125,15 @@ class DraftState:
     writers: frozenset[str]
     merge: Merge
     is_due: bool = False
+
+
+def describe_clash(clash: Clash) -> dict[str, Any]:
+    """What both sides changed, with the values of both, for those who must choose."""
+    return {
+        "path": clash.path,
+        "field": clash.field,
+        "base": clash.base,
+        "published": clash.ours,
+        "draft": clash.theirs,
+        "message": clash.message,
+    }

@@ -16,7 +16,7 @@ from cms.pushlog import Move
 from cms.refs import CommitId, draft_ref
 from cms.workflow.actions import Action
 from cms.workflow.flow import ATTEMPTS, Draft, Workflow, no_draft
-from cms.workflow.outcome import DraftState, Status
+from cms.workflow.outcome import DraftState, Status, describe_clash
 from cms.workflow.turn import Turn
 
 PUBLISHING = ("publish", "bypass")
@@ -138,6 +138,7 @@ def refuse_unpublishable(state: DraftState, action: Action) -> None:
             "Merge the published branch into the draft, and choose",
             draft=state.name,
             findings=findings,
+            conflicts=[describe_clash(clash) for clash in state.clashes],
         )
     errors = tuple(finding for finding in state.findings if finding.severity == "error")
     if errors:

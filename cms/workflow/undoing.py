@@ -20,7 +20,9 @@ from cms.workflow.writing import EntryName, check_name, refuse_errors
 Changes = Mapping[str, BlobId | None]
 
 
-def revert(flow: Workflow, who: Principal, commit: CommitId, *, name: str = "", now: datetime) -> DraftState:
+def revert(
+    flow: Workflow, who: Principal, commit: CommitId, *, name: str = "", reason: str = "", now: datetime
+) -> DraftState:
     """Begin a draft that takes back what one publication brought, and leaves what came after it.
 
     Raises:
@@ -41,11 +43,14 @@ def revert(flow: Workflow, who: Principal, commit: CommitId, *, name: str = "", 
     for data in merge.contents.values():
         flow.writer.write_blob(data)
     subject = found.message.strip().partition("\n")[0]
-    message = f'Revert "{subject}"\n\nThis takes back {commit}.'
-    return _begin(flow, who, "revert", name or f"revert-{commit[:10]}", merge.changes, message, now=now)
+    message = f'Revert "{subject}"\n\nThis takes back {commit}.\n\n{reason}'.strip()
+    name = name or f"revert-{commit[:10]}"
+    return _begin(flow, who, "revert", name, merge.changes, message, reason=reason, now=now)
 
 
-def roll_back(flow: Workflow, who: Principal, commit: CommitId, *, name: str = "", now: datetime) -> DraftState:
+def roll_back(
+    flow: Workflow, who: Principal, commit: CommitId, *, name: str = "", reason: str = "", now: datetime
+) -> DraftState:
     """Begin a draft that makes all content what it was at *commit*; settings, people and schemas stay as they are.
 
     Raises:
@@ -58,8 +63,8 @@ def roll_back(flow: Workflow, who: Principal, commit: CommitId, *, name: str = "
         for change in flow.store.diff(flow.published(), commit)
         if change.path != SETTINGS_FILE and not change.path.startswith(f"{SCHEMAS_FOLDER}/")
     }
-    message = f"Roll back to {commit[:10]}\n\nEverything but settings and schemas is as it was at {commit}."
-    return _begin(flow, who, "revert", name or f"rollback-{commit[:10]}", changes, message, now=now)
+    message = f"Roll back to {commit[:10]}\n\nEverything but settings and schemas is as it was at {commit}.\n\n{reason}".strip()
+    return _begin(flow, who, "revert", name or f"rollback-{commit[:10]}", changes, message, reason=reason, now=now)
 
 
 def unpublish(
