@@ -212,6 +212,18 @@ class Accounts:
         with self._database.writing() as connection:
             return rows.add_session(connection, person, stamp, now)
 
+    def change_password(self, person: str, old: str, new: str, *, now: datetime, address: str) -> None:
+        """Change a password for somebody who knows the old one; ends all sessions. Tokens stay.
+
+        Raises:
+            Unauthorised: the old one is wrong.
+            TooMany: too many wrong ones before; not even looked at.
+            InvalidQuery: the new one cannot be a password.
+        """
+        read_password(new)
+        self._check(claim(person, old), now, address)
+        self.set_password(person, new)
+
     def create_session(self, person: str, *, now: datetime) -> tuple[SessionInfo, str]:
         """Begin a session for somebody who was identified otherwise.
 
@@ -222,10 +234,27 @@ class Accounts:
         with self._database.writing() as connection:
             return rows.add_session(connection, person, rows.require_person(connection, person, is_enabled=True), now)
 
-    def end_session(self, id: str) -> None:
-        """End a session; harmless when it is over already."""
+    def sessions(self, person: str, *, now: datetime) -> list[SessionInfo]:
+        """The sessions of *person* that are going on; the newest come first."""
+        query = (
+            "SELECT id, person, created_at, expires_at FROM sessions JOIN people USING (person, stamp)"
+            " WHERE person = ? AND expires_at > ? ORDER BY created_at DESC, id"
+        )
+        with self._database.reading() as connection:
+            return [rows.session_of(row) for row in connection.execute(query, (person, seconds(now)))]
+
+    def end_session(self, id: str, *, person: str | None = None) -> bool:
+        """End a session; harmless when it is over already.
+
+        Args:
+            person: whose it must be, if it must be somebody's.
+
+        Returns:
+            Whether there was one.
+        """
         with self._database.writing() as connection:
-            connection.execute("DELETE FROM sessions WHERE id = ?", (id,))
+            query = "DELETE FROM sessions WHERE id = ?1 AND (?2 IS NULL OR person = ?2)"
+            return connection.execute(query, (id, person)).rowcount > 0
 
     # -- the first start
 

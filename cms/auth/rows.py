@@ -64,6 +64,12 @@ def token_of(row: tuple[Any, ...]) -> TokenInfo:
     )
 
 
+def session_of(row: tuple[Any, ...]) -> SessionInfo:
+    """A row of id, person and the two times."""
+    id, person, created_at, expires_at = row
+    return SessionInfo(id=id, person=person, created_at=stored(created_at), expires_at=stored(expires_at))
+
+
 def require_person(connection: sqlite3.Connection, person: str, *, is_enabled: bool = False) -> bytes:
     """The stamp of an account.
 
