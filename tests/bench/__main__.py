@@ -12,6 +12,7 @@ from tests.bench.asking import measure_http
 from tests.bench.changing import measure_changes, measure_searches
 from tests.bench.editing import measure_editing
 from tests.bench.judging import measure_judging
+from tests.bench.pushing import measure_pushes
 from tests.bench.report import Row, table
 from tests.bench.searching import measure_search
 from tests.bench.starts import measure_corpora, measure_starts
@@ -24,6 +25,7 @@ SECTIONS: Mapping[str, Section] = {
     "changes": lambda options: measure_changes(options.sizes),
     "judge": lambda options: measure_judging(options.sizes),
     "editing": lambda options: measure_editing(options.sizes),
+    "pushes": lambda options: measure_pushes(options.sizes),
     "searches": lambda options: measure_searches(options.sizes),
     "search": lambda options: measure_search(options.sizes),
 }
