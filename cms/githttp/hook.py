@@ -45,7 +45,7 @@ def ask():
     count = os.environ.get("GIT_PUSH_OPTION_COUNT", "0")
     question = {
         "secret": os.environ["%(secret)s"],
-        "commands": sys.stdin.buffer.read().decode("utf-8", "surrogateescape").removesuffix("\\n").split("\\n"),
+        "commands": sys.stdin.buffer.read().decode("utf-8", "backslashreplace").removesuffix("\\n").split("\\n"),
         "quarantine": os.environ.get("GIT_QUARANTINE_PATH", ""),
         "options": [os.environ["GIT_PUSH_OPTION_" + str(number)] for number in range(int(count))],
     }
@@ -205,7 +205,7 @@ class Desk:
             is_accepted, lines = await self._answer(reader)
             writer.write(json.dumps({"accepted": is_accepted, "lines": lines}).encode())
             await writer.drain()
-        except (OSError, ValueError) as error:  # the hook gets no answer, and refuses
+        except (OSError, ValueError, msgspec.MsgspecError) as error:  # the hook gets no answer, and refuses
             log.warning("push.not_asked", reason=repr(error))
         finally:
             writer.close()

@@ -14,6 +14,7 @@ import structlog
 
 from cms.errors import RepositoryProblem
 from cms.gitprogram import require_git, run_git, sealed_environment
+from cms.workflow.writing import CLOSED
 
 UPLOAD_PACK, RECEIVE_PACK = "git-upload-pack", "git-receive-pack"
 PUSH_BYTES_MOST = 50 * 1024 * 1024
@@ -83,8 +84,8 @@ def service_command(git: str, service: str, git_dir: Path, *, is_advertising: bo
     return [git, service.removeprefix("git-"), *options, *strict, str(git_dir)]
 
 
-def service_environment(home: Path, *, protocol: str = "", is_public: bool = False) -> dict[str, str]:
-    """Return the environment of a program that talks to a client.
+def service_environment(home: Path, service: str, *, protocol: str = "", is_public: bool = False) -> dict[str, str]:
+    """Return the environment of the program for *service*.
 
     Args:
         home: a folder of our own; its folder ``hooks`` holds all hooks that run.
@@ -97,8 +98,9 @@ def service_environment(home: Path, *, protocol: str = "", is_public: bool = Fal
     environment |= {
         "HOME": str(home),
         "GIT_CONFIG_COUNT": str(len(settings)),
-        "GIT_ALLOC_LIMIT": str(OBJECT_BYTES_MOST),
     }
+    if service == RECEIVE_PACK:
+        environment["GIT_ALLOC_LIMIT"] = str(OBJECT_BYTES_MOST)
     for number, (key, value) in enumerate(settings):
         environment[f"GIT_CONFIG_KEY_{number}"] = key
         environment[f"GIT_CONFIG_VALUE_{number}"] = value
@@ -131,6 +133,7 @@ def _settings(home: Path) -> list[tuple[str, str]]:
         ("receive.denyNonFastForwards", "false"),
         ("receive.denyCurrentBranch", "updateInstead"),
         ("receive.denyDeleteCurrent", "refuse"),
+        ("receive.hideRefs", CLOSED),  # there may be very many
         *[("uploadpack.hideRefs", pattern) for pattern in _SHOWN],
         ("uploadpack.allowFilter", "false"),
         ("uploadpack.allowAnySHA1InWant", "false"),

@@ -262,7 +262,9 @@ class Relay:
     ) -> None:
         """Let Git's program answer."""
         command = service_command(self._program, asked.service, asked.git_dir, is_advertising=asked.is_advertising)
-        environment = service_environment(self._folder.path, protocol=asked.protocol, is_public=asked.is_public)
+        environment = service_environment(
+            self._folder.path, asked.service, protocol=asked.protocol, is_public=asked.is_public
+        )
         if waiting is not None:
             email = _UNSAFE_IN_IDENTITY.sub("", waiting.by.email)
             environment |= {**waiting.variables, "GIT_COMMITTER_NAME": waiting.by.person, "GIT_COMMITTER_EMAIL": email}

@@ -30,7 +30,7 @@ from cms.store import Store
 from cms.trailers import read_trailers, with_trailers
 from cms.workflow.actions import Action, refuse_unless
 from cms.workflow.bounded import Bounded
-from cms.workflow.gather import Gatherer
+from cms.workflow.gather import Gatherer, Judge
 from cms.workflow.judging import judge_merge
 from cms.workflow.outcome import DraftState
 from cms.workflow.state import fold
@@ -183,6 +183,7 @@ class Workflow:
         pushed_by: str | None = None,
         snapshot: Snapshot | None = None,
         policy: Policy | None = None,
+        findings: tuple[Finding, ...] | None = None,
     ) -> DraftState:
         """The state that the draft *name* would have with its head at *head*, which may be in a push that waits for its answer.
 
@@ -190,13 +191,16 @@ class Workflow:
             store: sees the objects of that push.
             pushed_by: who is pushing what the log does not know yet.
             snapshot, policy: of another commit than the one that is published now: of a merge that the push brings too.
+            findings: all that is wrong with what would be published, where the caller has found that out already.
         """
         gatherer = self._gatherer if store is None else self._gatherer.through(store)
         if snapshot is not None:
             model = snapshot.model
             self._models.get(snapshot.commit.id, lambda: model)  # only the push has that commit
         snapshot = snapshot or self.snapshot()
-        judge = partial(self._judge, snapshot)
+        judge: Judge = partial(self._judge, snapshot)
+        if findings is not None:
+            judge = partial(_known, findings)
         facts = gatherer.gather(name, head, snapshot.commit.id, judge=judge, pushed_by=pushed_by)
         return fold(facts, policy or self.policy(), now)
 
@@ -344,6 +348,12 @@ class Workflow:
     def overlay(self, base: CommitId, changes: dict[str, BlobId | None], contents: dict[BlobId, bytes]) -> Overlay:
         """What *base* would be with *changes*, nothing written."""
         return Overlay(self.store, base, changes, contents)
+
+
+def _known(findings: tuple[Finding, ...], merge: Merge, reader: Store) -> tuple[Finding, ...]:
+    """What is known already of the result of a merge."""
+    del merge, reader
+    return findings
 
 
 def no_draft(name: str) -> DraftNotFound:

@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from cms.errors import CMSError, Conflict
+from cms.finding import Finding
 from cms.judge import judge, judge_steps
 from cms.objects import Commit
 from cms.permissions import Target
 from cms.policy import Role
 from cms.refs import CommitId, find_draft_name
 from cms.trailers import find_trailer
+from cms.treepolicy import FATAL
 from cms.workflow.outcome import DraftState, Remark, Status
 from cms.workflow.push import Command
 from cms.workflow.pushed import COMMITS_MOST, Look, Said, check_commits, describe, shorten
@@ -93,9 +95,14 @@ class _Pushed:
         if commits is None:
             raise Conflict(f"more than {COMMITS_MOST:,} new commits in one push; push them in parts")
         check_commits(commits, said)
-        if not said.is_refused:
-            self._judge_content([commit for commit in commits if look.is_new(commit.id)])
-        state = look.flow.state_at(self.name, self.new, look.now, store=look.store, pushed_by=look.by.person)
+        if said.is_refused:
+            return
+        findings = self._judge_content([commit for commit in commits if look.is_new(commit.id)])
+        if any(finding.rule in FATAL for finding in said.findings):
+            return  # its trees are not such as can be merged, or looked through
+        state = look.flow.state_at(
+            self.name, self.new, look.now, store=look.store, pushed_by=look.by.person, findings=findings
+        )
         owner = look.by.person if self.old is None else state.owner
         self._judge_rights(commits, state, owner)
         self._judge_verdicts(commits, state, owner)
@@ -105,15 +112,21 @@ class _Pushed:
 
     # -- content -------------------------------------------------------------------------------------------------------
 
-    def _judge_content(self, fresh: list[Commit]) -> None:
+    def _judge_content(self, fresh: list[Commit]) -> tuple[Finding, ...] | None:
+        """Judge what the draft holds; returns what was found when publishing it would change nothing of that, else None."""
         look, said = self.look, self.said
-        beside = [self.old] if self.old is not None else []
-        if self.old is None or look.store.commit(self.new).tree != look.store.commit(self.old).tree:
+        is_ahead = look.store.is_ancestor(look.published, self.new)
+        is_other = self.old is None or look.store.commit(self.new).tree != look.store.commit(self.old).tree
+        findings = None
+        if is_other:
+            beside = [self.old] if self.old is not None and not is_ahead else []
             found = judge(look.snapshot, look.store, self.new, beside=beside, find_draft=look.find_draft)
             said.findings += found.findings
+            findings = found.findings if is_ahead else None
         steps = judge_steps(look.snapshot, look.store, [commit.id for commit in fresh if commit.id != self.new])
         known = {(finding.path, finding.rule) for finding in said.findings}
         said.findings += [finding for finding in steps if (finding.path, finding.rule) not in known]
+        return findings
 
     # -- rights --------------------------------------------------------------------------------------------------------
 

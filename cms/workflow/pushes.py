@@ -27,7 +27,7 @@ from cms.workflow.turn import Turn
 from cms.workflow.writing import CLOSED
 
 REFS_MOST = 50
-DRAFTS_MOST = 2_000
+DRAFTS_MOST, OWN_DRAFTS_MOST = 2_000, 200
 
 log = structlog.get_logger(__name__)
 
@@ -167,6 +167,7 @@ class _Carrying:
             moves=self._moves(),
             at=self.look.now,
         )
+        log.info("push.accepted", person=self.push.by.person, refs=[one.ref for one in self.push.commands])
 
     def end(self) -> None:
         """Do what follows from what happened, and let others publish."""

@@ -2,10 +2,11 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from threading import Thread
 
@@ -186,6 +187,7 @@ def test_the_hook_is_run_by_an_interpreter_with_any_path(short: Path) -> None:
     assert run_hook(short, short / "nothing", str(strange / "python")).returncode == 1
 
 
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
 def test_what_a_push_changed_is_brought_to_the_disk_from_the_objects_up(tmp_path: Path) -> None:
     for folder in ("objects/aa", "objects/bb", "objects/pack", "refs/heads/drafts", "logs/refs/heads/drafts"):
         (tmp_path / folder).mkdir(parents=True)
@@ -207,10 +209,6 @@ def test_what_a_push_changed_is_brought_to_the_disk_from_the_objects_up(tmp_path
 def test_a_disk_that_refuses_is_not_passed_over(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="objects"):
         sync_push(tmp_path, [], since=0.0)
-
-
-def each(function: Callable[[], None]) -> None:
-    function()
 
 
 def test_a_path_that_is_too_long_for_a_socket_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

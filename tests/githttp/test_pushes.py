@@ -149,7 +149,7 @@ def test_a_symbolic_link_is_refused_also_when_a_later_commit_takes_it_out(ola: C
             "refs/heads/feature",
             "error: feature: only main and branches that begin with drafts/ are taken: git push origin HEAD:drafts/feature",
         ),
-        ("refs/cms/closed/x", "error: refs/cms/closed/x: this is written by the server alone"),
+        ("refs/cms/other", "error: refs/cms/other: this is written by the server alone"),
         (
             "refs/notes/commits",
             "error: refs/notes/commits: only main and drafts can be pushed; notes, replacements and the like stay in your own clone",
@@ -178,6 +178,12 @@ def test_no_other_ref_can_be_pushed_not_even_beside_one_that_can(
         assert done.code == 1
         assert told in done.remarks
     assert paper.refs == before
+
+
+def test_a_name_that_is_not_utf8_is_refused(ola: Clone) -> None:
+    ola.write("posts/bytes.md", NEW)
+    done = ola.git("push", "origin", "HEAD:refs/heads/drafts/\udcff")
+    assert "cannot be the name of a draft" in done.remarks[0]
 
 
 def test_what_would_have_been_accepted_alone_is_named(ola: Clone) -> None:
