@@ -29,5 +29,10 @@ class Bounded(Generic[Key, Value]):
                 del self._known[next(iter(self._known))]
         return value
 
+    def peek(self, key: Key) -> Value | None:
+        """The value of *key* if it is known."""
+        with self._lock:
+            return self._known.get(key)
+
     def __len__(self) -> int:
         return len(self._known)

@@ -54,6 +54,7 @@ class CommitFacts:
     """One commit that the draft holds, or held before a force push in its present life.
 
     Attributes:
+        message: the whole text, but for the trailers of a verdict.
         is_empty: it has one parent, and changes no file: it can be a verdict.
         is_current: the draft holds it now.
         changed: the files that this commit itself changed; of a merge, what is not simply taken from the side that changed it.

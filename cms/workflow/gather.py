@@ -9,7 +9,7 @@ In a clone without a push log only signed verdicts have somebody behind them; ev
 What is looked at, and how it makes facts, is in ``gathering``.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
 from cms.errors import InvalidSettings
@@ -18,19 +18,22 @@ from cms.merge import Merge
 from cms.model import ContentModel, read_model
 from cms.objects import Commit
 from cms.people import read_policy
+from cms.policy import Policy
 from cms.pushlog import PushLog
-from cms.refs import BlobId, CommitId, TreeId, draft_ref
+from cms.refs import CommitId, TreeId, draft_ref
 from cms.settings import SETTINGS_FILE
 from cms.signatures import Kind, kind_of, verify
 from cms.store import Store
 from cms.trailers import read_trailers
 from cms.workflow.bounded import Bounded
 from cms.workflow.facts import Claim, Facts
-from cms.workflow.gathering import Gathering, Sources, Static
+from cms.workflow.gathering import Gathering, Merged, Sources, Static
 from cms.workflow.provenance import Provenance
-from cms.workflow.touches import Changes, changed_files, seen_files
+from cms.workflow.touches import Changes, Trees, changed_files, seen_files
+from cms.workflow.voices import spoken
 
 FACTS_KEPT, COMMITS_KEPT, FEW_KEPT = 128, 20_000, 8
+STEPS_TRIED = 20
 Judge = Callable[[Merge, Store], tuple[Finding, ...]]
 ReadModel = Callable[[CommitId], ContentModel | None]
 
@@ -40,10 +43,12 @@ class _Memory(NamedTuple):
 
     facts: Bounded[tuple[object, ...], Facts]
     statics: Bounded[CommitId, Static]
-    signers: Bounded[tuple[CommitId, tuple[str, ...]], str]
-    seen: Bounded[tuple[CommitId | None, CommitId], Changes]
+    signers: Bounded[tuple[CommitId, bool, tuple[str, ...]], str]
+    seen: Bounded[tuple[CommitId | None, TreeId], Changes]
+    ranges: Bounded[tuple[CommitId, CommitId], Mapping[CommitId, Commit] | None]
+    merged: Bounded[tuple[CommitId, CommitId, TreeId], Merged]
     models: Bounded[CommitId, ContentModel | None]
-    gpg_keys: Bounded[BlobId | None, tuple[str, ...]]
+    policies: Bounded[CommitId, Policy | None]
 
 
 class Gatherer(Sources):
@@ -76,8 +81,10 @@ class Gatherer(Sources):
             statics=Bounded(COMMITS_KEPT),
             signers=Bounded(COMMITS_KEPT),
             seen=Bounded(FACTS_KEPT * 4),
+            ranges=Bounded(FACTS_KEPT),
+            merged=Bounded(FACTS_KEPT),
             models=Bounded(FEW_KEPT),
-            gpg_keys=Bounded(FEW_KEPT),
+            policies=Bounded(FEW_KEPT),
         )
 
     def through(self, store: Store) -> "Gatherer":
@@ -119,52 +126,86 @@ class Gatherer(Sources):
 
     # -- what is kept --------------------------------------------------------------------------------------------------
 
-    def static(self, commit: Commit, parent_tree: TreeId | None) -> Static:
-        """What follows from *commit* alone; *parent_tree* is the tree of its first parent where that is known."""
-        return self._memory.statics.get(commit.id, lambda: self._static(commit, parent_tree))
+    def static(self, commit: Commit, trees: Trees) -> Static:
+        """What follows from *commit* alone."""
+        return self._memory.statics.get(commit.id, lambda: self._static(commit, trees))
 
-    def _static(self, commit: Commit, parent_tree: TreeId | None) -> Static:
+    def _static(self, commit: Commit, trees: Trees) -> Static:
         trailers = read_trailers(commit.message)
-        is_single = len(commit.parents) == 1
-        if is_single and parent_tree is None:
-            parent_tree = self.store.commit(commit.parents[0]).tree
-        is_empty = is_single and parent_tree == commit.tree
+        is_verdict = any(key.lower() in ("review", "publish-at") for key, _ in trailers)
+        is_empty = len(commit.parents) == 1 and trees.tree_of(commit.parents[0]) == commit.tree
         return Static(
+            message=spoken(commit.message) if is_verdict else commit.message,
             trailers=trailers,
             co_authors=tuple(parse_claim(value) for key, value in trailers if key.lower() == "co-authored-by"),
             is_empty=is_empty,
-            changed=frozenset() if is_empty else changed_files(self.store, commit),
+            changed=frozenset() if is_empty else changed_files(self.store, commit, trees),
         )
 
-    def signer(self, commit: CommitId, published: CommitId, *, with_gpg: bool) -> str:
+    def signer(self, commit: Commit, published: CommitId, *, is_verdict: bool) -> str:
         """The key that signed *commit*, as the policy can be asked for it; empty without a valid signature.
 
         Args:
-            with_gpg: OpenPGP signatures too, which take a child process to check.
+            is_verdict: of any other commit it is only of use who else wrote it than it says itself, which is not worth much time: nothing is
+                verified where author and committer are known, and no OpenPGP signature, which takes a child process.
         """
-        signed = self.store.signature(commit)
-        if signed is None:
+        policy = self._policy(published)
+        claims = (commit.author_email, commit.committer_email)
+        if not is_verdict and policy is not None and all(policy.find_by_email(claim) for claim in claims):
             return ""
-        is_gpg = kind_of(signed[1]) is Kind.GPG
-        if is_gpg and not with_gpg:
-            return ""
-        keys = self._gpg_keys(published) if is_gpg else ()
-        return self._memory.signers.get((commit, keys), lambda: _verify(*signed, keys))
+        keys = tuple(policy.gpg_keys) if is_verdict and policy is not None else ()
+        return self._memory.signers.get(
+            (commit.id, is_verdict, keys), lambda: self._find_signer(commit.id, is_verdict, keys)
+        )
 
-    def _gpg_keys(self, published: CommitId) -> tuple[str, ...]:
-        """Everybody's OpenPGP keys, armoured."""
+    def _find_signer(self, commit: CommitId, is_verdict: bool, gpg_keys: tuple[str, ...]) -> str:
+        signature = self.store.signature(commit)
+        if signature is None or (kind_of(signature[1]) is Kind.GPG and not is_verdict):
+            return ""
+        signed = verify(*signature, gpg_keys=gpg_keys)
+        return "" if signed is None else signed.key
+
+    def _policy(self, published: CommitId) -> Policy | None:
+        """Who there is; None where that cannot be read."""
+        return self._memory.policies.get(published, lambda: self._read_policy(published))
+
+    def _read_policy(self, published: CommitId) -> Policy | None:
         blob = self.store.find_blob(published, SETTINGS_FILE)
-        return self._memory.gpg_keys.get(blob, lambda: self._read_gpg_keys(blob))
-
-    def _read_gpg_keys(self, blob: BlobId | None) -> tuple[str, ...]:
         try:
-            return tuple(read_policy(self.store.read_blob(blob)).gpg_keys) if blob is not None else ()
+            return read_policy(self.store.read_blob(blob) if blob is not None else None)
         except InvalidSettings:
-            return ()
+            return None
 
-    def seen(self, base: CommitId | None, commit: CommitId) -> Changes:
+    def seen(self, base: CommitId | None, commit: CommitId, trees: Trees) -> Changes:
         """What the draft had changed at *commit*."""
-        return self._memory.seen.get((base, commit), lambda: seen_files(self.store, base, commit))
+        key = base, trees.tree_of(commit)
+        return self._memory.seen.get(key, lambda: seen_files(self.store, base, commit, trees))
+
+    def unpublished(self, published: CommitId, tip: CommitId, limit: int) -> Mapping[CommitId, Commit] | None:
+        """What *tip* has that *published* has not; None when that are more than *limit*."""
+        found = self._memory.ranges.get((published, tip), lambda: self._unpublished(published, tip, limit))
+        return found if found is not None and len(found) <= limit else None
+
+    def _unpublished(self, published: CommitId, tip: CommitId, limit: int) -> Mapping[CommitId, Commit] | None:
+        """Read them; only the newest few where the commits below them are known, as after a push to a draft."""
+        fresh: dict[CommitId, Commit] = {}
+        below = tip
+        for _ in range(STEPS_TRIED):
+            known = self._memory.ranges.peek((published, below))
+            if known:  # not empty: so nothing that descends from it is published
+                return {**fresh, **known}
+            if known is not None or not self._memory.ranges:
+                break
+            commit = fresh[below] = self.store.commit(below)
+            if len(commit.parents) != 1:
+                break
+            below = commit.parents[0]
+        commits = self.store.commits_between(published, tip, limit=limit)
+        return None if commits is None else {commit.id: commit for commit in commits}
+
+    def merged(self, key: tuple[CommitId, CommitId, TreeId], make: Callable[[], Merged]) -> Merged:
+        """What *make* finds that publishing would change: by the published commit, the base and the draft's tree."""
+        return self._memory.merged.get(key, make)
 
     def model(self, published: CommitId) -> ContentModel | None:
         """The content model of the published branch; None when there is none: then no file belongs to a collection."""
@@ -187,8 +228,3 @@ def parse_claim(text: str) -> Claim:
     """Read ``Name <mail>`` as it stands in a trailer."""
     name, _, rest = text.partition("<")
     return Claim(name.strip(), rest.partition(">")[0].strip())
-
-
-def _verify(payload: bytes, signature: str, gpg_keys: tuple[str, ...]) -> str:
-    signed = verify(payload, signature, gpg_keys=gpg_keys)
-    return "" if signed is None else signed.key

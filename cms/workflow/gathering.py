@@ -17,19 +17,29 @@ from cms.refs import CommitId, TreeId, draft_ref
 from cms.store import Store
 from cms.workflow.facts import NOTHING_SEEN, Attestation, Claim, CommitFacts, Facts, FileFacts
 from cms.workflow.provenance import PENDING, Bringing, Life, Provenance, attribute, describe
-from cms.workflow.touches import Bases, Changes
+from cms.workflow.touches import Bases, Changes, Trees
 
 COMMITS_MOST = 5_000
+#: What the log calls it when the server writes down what somebody says of a draft.
+VERDICT_ACTS = ("verdict", "schedule")
 Findings = Callable[[Merge], tuple[Finding, ...]]
 
 
 class Static(NamedTuple):
     """What follows from one commit alone."""
 
+    message: str
     trailers: tuple[tuple[str, str], ...]
     co_authors: tuple[Claim, ...]
     is_empty: bool
     changed: frozenset[str]
+
+
+class Merged(NamedTuple):
+    """What follows from the published commit, the base and the draft's tree: what publishing would change."""
+
+    merge: Merge
+    files: tuple[FileFacts, ...]
 
 
 class Sources(Protocol):
@@ -38,14 +48,20 @@ class Sources(Protocol):
     store: Store
     provenance: Provenance | None
 
-    def static(self, commit: Commit, parent_tree: TreeId | None) -> Static:
+    def static(self, commit: Commit, trees: Trees) -> Static:
         """What follows from *commit* alone."""
 
-    def signer(self, commit: CommitId, published: CommitId, *, with_gpg: bool) -> str:
+    def signer(self, commit: Commit, published: CommitId, *, is_verdict: bool) -> str:
         """The key that signed *commit*."""
 
-    def seen(self, base: CommitId | None, commit: CommitId) -> Changes:
+    def seen(self, base: CommitId | None, commit: CommitId, trees: Trees) -> Changes:
         """What the draft had changed at *commit*."""
+
+    def unpublished(self, published: CommitId, tip: CommitId, limit: int) -> Mapping[CommitId, Commit] | None:
+        """What *tip* has that *published* has not; None when that are more than *limit*."""
+
+    def merged(self, key: tuple[CommitId, CommitId, TreeId], make: Callable[[], Merged]) -> Merged:
+        """What *make* finds, or found before."""
 
     def model(self, published: CommitId) -> ContentModel | None:
         """The content model of the published branch."""
@@ -78,6 +94,9 @@ class Gathering:
         self._present = frozenset(self._commits)
         self._life = self._find_life(current)
         self._add_former()
+        self._trees = Trees(self._store, self._commits)
+        # What the server made here: the log, which the server signed, names it, so its own signature need not be looked at.
+        self._acts = {move.new: act for act, move in self._life.moves if act.via not in ("", "git")}
         parents = {commit.id: commit.parents for commit in self._commits.values()}
         pending = Bringing(self._ref, pushed_by or "", None, PENDING)
         self._brought = attribute([*self._life.tips, (head, pending)], parents)
@@ -89,8 +108,8 @@ class Gathering:
     def facts(self, judge: Findings | None) -> Facts:
         """Everything, put together."""
         base = self._bases.find(self._head)
-        merge = self._merge()
-        at_head = self._sources.seen(base, self._head)
+        at_head = self._sources.seen(base, self._head, self._trees)
+        merge, files = self._merge(base, at_head)
         is_judged = judge is not None and bool(merge.changes) and not merge.clashes
         commits = tuple(self._commit(commit) for commit in self._ordered)
         return Facts(
@@ -99,7 +118,7 @@ class Gathering:
             base=base,
             published=self._published,
             commits=commits,
-            files=tuple(self._files(merge, base, at_head)),
+            files=files,
             merge=merge,
             findings=judge(merge) if judge is not None and is_judged else (),
             is_published=self._is_published(merge, at_head, commits),
@@ -110,14 +129,14 @@ class Gathering:
 
     def _read(self, tip: CommitId, known: int = 0) -> dict[CommitId, Commit]:
         """What *tip* has that is not published."""
-        commits = self._store.commits_between(self._published, tip, limit=COMMITS_MOST - known)
+        commits = self._sources.unpublished(self._published, tip, COMMITS_MOST - known)
         if commits is None:
             raise Conflict(
                 f"the draft {self._name} has more than {COMMITS_MOST:,} commits that are not published, which is more than can be judged; "
                 "begin another draft, and bring what you need in fewer commits",
                 draft=self._name,
             )
-        return {commit.id: commit for commit in commits}
+        return dict(commits)
 
     def _find_life(self, current: CommitId | None) -> Life:
         if self._sources.provenance is None:
@@ -173,8 +192,7 @@ class Gathering:
         return self._brought[id]
 
     def _commit(self, commit: Commit) -> CommitFacts:
-        parent = self._commits.get(commit.parents[0]) if commit.parents else None
-        static = self._sources.static(commit, parent.tree if parent is not None else None)
+        static = self._sources.static(commit, self._trees)
         brought, first = self._brought_by(commit.id), self._first.get(commit.id)
         trailers = {key.lower(): value for key, value in static.trailers}
         return CommitFacts(
@@ -184,7 +202,7 @@ class Gathering:
             committer=Claim(commit.committer_name, commit.committer_email),
             co_authors=static.co_authors,
             committed_at=commit.committed_at,
-            message=commit.message,
+            message=static.message,
             trailers=static.trailers,
             is_empty=static.is_empty,
             is_current=commit.id in self._present,
@@ -197,13 +215,16 @@ class Gathering:
     def _seen(self, commit: Commit, static: Static, trailers: Mapping[str, str]) -> Changes:
         if not static.is_empty or trailers.get("review", "").strip().casefold() != "approve":
             return NOTHING_SEEN
-        return self._sources.seen(self._bases.find(commit.id), commit.id)
+        return self._sources.seen(self._bases.find(commit.id), commit.id, self._trees)
 
     def _attest(self, commit: Commit, static: Static, trailers: Mapping[str, str]) -> Attestation:
         brought = self._brought_by(commit.id)
         is_verdict = static.is_empty and ("review" in trailers or "publish-at" in trailers)
-        key = self._sources.signer(commit.id, self._published, with_gpg=is_verdict)
-        is_server = key in self._server_keys
+        act = self._acts.get(commit.id)
+        key, is_server = "", act is not None and act.act in VERDICT_ACTS and trailers.get("acted-by") == act.person
+        if not is_server and (is_verdict or act is None):
+            key = self._sources.signer(commit, self._published, is_verdict=is_verdict)
+            is_server = key in self._server_keys
         provenance = self._sources.provenance
         could_publish = True
         if provenance is not None and "publish-at" in trailers and brought.person:
@@ -231,11 +252,18 @@ class Gathering:
 
     # -- what publishing would change ----------------------------------------------------------------------------------
 
-    def _merge(self) -> Merge:
+    def _merge(self, base: CommitId | None, at_head: Changes) -> Merged:
         if not self._present:
-            return Merge(changes={}, contents={}, clashes=(), base=self._head)
-        base = self._bases.find_only(self._head)
-        return merge_drafts(self._store, ours=self._published, theirs=self._head, base=base)
+            return Merged(Merge(changes={}, contents={}, clashes=(), base=self._head), ())
+        only = self._bases.find_only(self._head)
+
+        def make() -> Merged:
+            merge = merge_drafts(self._store, ours=self._published, theirs=self._head, base=only)
+            return Merged(merge, tuple(self._files(merge, base, at_head)))
+
+        if only is None:  # histories crossed: it is not the draft's tree alone that it depends on
+            return make()
+        return self._sources.merged((self._published, only, self._trees.tree_of(self._head)), make)
 
     def _files(self, merge: Merge, base: CommitId | None, at_head: Changes) -> Iterator[FileFacts]:
         clashing = {clash.path for clash in merge.clashes}
@@ -263,7 +291,7 @@ class Gathering:
         """What the published branch has at *paths*; by comparing trees, since looking up one file in a large folder costs more."""
         if base is None:
             return dict(zip(paths, self._store.find_blobs(self._published, paths), strict=True))
-        since = {change.path: change.new for change in self._store.diff(base, self._published, prefixes=paths)}
+        since = self._trees.differences(base, self._published, tuple(paths))
         before = {change.path: change.old for change in self._store.diff(base, self._head, prefixes=paths)}
         return {path: since[path] if path in since else before.get(path) for path in paths}
 

@@ -32,12 +32,15 @@ class Bringing:
     Attributes:
         person: empty when nobody attests to who it was.
         place: the number of its entry in the log; PENDING of one that is not in it yet.
+        act, via: what they did, and how they came: ``git`` for a push.
     """
 
     ref: str
     person: str
     at: datetime | None
     place: int
+    act: str = ""
+    via: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +129,7 @@ class Provenance:
         wanted, place = current, 0
         while wanted is not None and (found := _find_move(store, moves, place, wanted)) is not None:
             entry, move = known[found]
-            chain.append((Bringing(ref, entry.person, entry.at, self._places[entry.id]), move))
+            chain.append((Bringing(ref, entry.person, entry.at, self._places[entry.id], entry.act, entry.via), move))
             wanted, place = move.old, found + 1
         return Life(ref, tuple(reversed(chain)))
 

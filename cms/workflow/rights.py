@@ -132,8 +132,6 @@ class Rights:
         if not attestation.is_server:  # the server commits for others, and writes nothing itself
             claims.append(commit.committer)
         found = {self._identity(claim) for claim in claims} | commit.carriers
-        if attestation.pusher is not None:
-            found.add(attestation.pusher)
         signer = self.policy.find_by_key(attestation.key) if attestation.key else None
         acted_by = commit.find_trailer("acted-by") if attestation.is_server else None
         found |= {person for person in (signer, acted_by) if person is not None}

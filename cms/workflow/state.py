@@ -157,7 +157,7 @@ class _Fold:
             person=voice.person,
             claimed=commit.author.name or commit.author.email,
             verdict=voice.verdict,
-            message=voice.message,
+            message=commit.message,
             anchor=voice.anchor,
             counts=not why_not,
             why_not=why_not,
@@ -200,7 +200,7 @@ class _Fold:
     def _objection(self, voice: Voice) -> str:
         assert voice.person is not None
         name = self.policy.name(voice.person)
-        said = voice.message.partition("\n")[0]
+        said = voice.commit.message.partition("\n")[0]
         quoted = f" ({said[:QUOTED_MOST].rstrip()}{'…' if len(said) > QUOTED_MOST else ''})" if said else ""
         lifters = [self.policy.name(person) for person in self.rights.lifters(voice.person)]
         lift = f", or {list_names(lifters, 'or')} can lift that" if lifters else ""

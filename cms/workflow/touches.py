@@ -2,14 +2,51 @@
 
 from collections.abc import Iterable, Mapping
 
-from cms.objects import Commit
-from cms.refs import BlobId, CommitId
+from cms.objects import Commit, compare
+from cms.refs import BlobId, CommitId, TreeId
 from cms.store import Store
 
 Changes = Mapping[str, BlobId | None]
+_KEPT_BYTES = 16 * 1024 * 1024
 
 
-def changed_files(store: Store, commit: Commit) -> frozenset[str]:
+class Trees:
+    """Compares commits of one repository, and keeps the trees it read last: neighbours in a history share most of theirs."""
+
+    def __init__(self, store: Store, commits: Mapping[CommitId, Commit] | None = None) -> None:
+        """*commits* are those that are known already."""
+        self._store = store
+        self._commits = commits if commits is not None else {}
+        self._kept: dict[TreeId, bytes] = {}
+        self._bytes = 0
+
+    def tree_of(self, commit: CommitId) -> TreeId:
+        """The tree of a commit."""
+        known = self._commits.get(commit)
+        return (known if known is not None else self._store.commit(commit)).tree
+
+    def differences(self, old: CommitId, new: CommitId, paths: tuple[str, ...] = ()) -> Changes:
+        """The files that differ, with what they are in *new* (None: gone); only below *paths* if there are any.
+
+        Raises:
+            RepositoryProblem: an object is missing or damaged.
+        """
+        before, after = self.tree_of(old), self.tree_of(new)
+        changes = compare(before, after, self._read, paths) if before != after else []
+        return {change.path: change.new for change in changes}
+
+    def _read(self, id: TreeId) -> bytes:
+        raw = self._kept.pop(id, None)
+        if raw is None:
+            raw = self._store.read_tree(id)
+            self._bytes += len(raw)
+        self._kept[id] = raw
+        while self._bytes > _KEPT_BYTES and len(self._kept) > 2:
+            self._bytes -= len(self._kept.pop(next(iter(self._kept))))
+        return raw
+
+
+def changed_files(store: Store, commit: Commit, trees: Trees | None = None) -> frozenset[str]:
     """The files that somebody wrote with *commit*.
 
     Of a merge that is every file where the result is not simply the version of the one side that changed it: a conflict that was resolved,
@@ -18,21 +55,22 @@ def changed_files(store: Store, commit: Commit) -> frozenset[str]:
     Raises:
         RepositoryProblem: an object is missing or damaged.
     """
+    trees = trees if trees is not None else Trees(store)
     if not commit.parents:
         return frozenset(file.path for file in store.list_files(commit.id))
     if len(commit.parents) == 1:
-        return frozenset(change.path for change in store.diff(commit.parents[0], commit.id))
-    return _written_in_merge(store, commit)
+        return frozenset(trees.differences(commit.parents[0], commit.id))
+    return _written_in_merge(store, commit, trees)
 
 
-def _written_in_merge(store: Store, commit: Commit) -> frozenset[str]:
+def _written_in_merge(store: Store, commit: Commit, trees: Trees) -> frozenset[str]:
     first, *others = commit.parents
     base = store.merge_base(first, others[0]) if len(others) == 1 else None
-    against = [_differences(store, parent, commit.id) for parent in commit.parents]
+    against = [trees.differences(parent, commit.id) for parent in commit.parents]
     touched: set[str] = set().union(*against)
     if base is None or not touched:
         return frozenset(touched)
-    sides = [_differences(store, base, parent) for parent in commit.parents]
+    sides = [trees.differences(base, parent) for parent in commit.parents]
     return frozenset(path for path in touched if not _is_taken(path, against, sides))
 
 
@@ -42,11 +80,7 @@ def _is_taken(path: str, against: list[Changes], sides: list[Changes]) -> bool:
     return len(changed) == 1 and path not in against[changed[0]]
 
 
-def _differences(store: Store, old: CommitId, new: CommitId) -> Changes:
-    return {change.path: change.new for change in store.diff(old, new)}
-
-
-def seen_files(store: Store, base: CommitId | None, commit: CommitId) -> Changes:
+def seen_files(store: Store, base: CommitId | None, commit: CommitId, trees: Trees | None = None) -> Changes:
     """The files that a draft that left the published branch at *base* had changed at *commit*, with what they were then.
 
     Raises:
@@ -54,7 +88,7 @@ def seen_files(store: Store, base: CommitId | None, commit: CommitId) -> Changes
     """
     if base is None:
         return {file.path: file.blob for file in store.list_files(commit)}
-    return _differences(store, base, commit)
+    return (trees if trees is not None else Trees(store)).differences(base, commit)
 
 
 class Bases:

@@ -50,10 +50,10 @@ class Voice:
         path, _, line = whole.rpartition(":")
         return path if path and line.isdecimal() else whole
 
-    @property
-    def message(self) -> str:
-        """What was written, without our trailers."""
-        return without_trailers(self.commit.message, _KEYS).strip()
+
+def spoken(message: str) -> str:
+    """What somebody wrote, of the message of a verdict: without the trailers that say what it is."""
+    return without_trailers(message, _KEYS).strip()
 
 
 def hear(commits: Sequence[CommitFacts], draft: str, policy: Policy) -> list[Voice]:

@@ -76,7 +76,7 @@ class Mirror:
         for id in list(world.nodes)[len(self.ids) :]:
             self.ids[id] = self.write(world.nodes[id])
         for entry in world.log[self.entries :]:
-            self.append(entry)
+            self.append(entry, world)
         self.entries = len(world.log)
         wanted = {MAIN: world.main, **{draft_ref(name): head for name, head in world.heads.items()}}
         for ref in list(self.git.references):
@@ -89,11 +89,14 @@ class Mirror:
         self.git.references.create(ref, commit, force=True)
 
     def write(self, node: Node) -> CommitId:
-        who = [Ident(name=claim, email=email_of(claim), at=node.at) for claim in (node.author, node.committer)]
+        author, committer = (
+            Ident(name=claim, email=email_of(claim), at=node.at) for claim in (node.author, node.committer)
+        )
         return self.commit(
             TreeId(self.tree(node.tree)),
             [self.ids[parent] for parent in node.parents],
-            *who,
+            author,
+            committer,
             with_trailers("Say something", node.all_trailers),
             node.key,
         )
@@ -125,19 +128,22 @@ class Mirror:
                 builder.insert(name, value, 0o100644)
         return builder.write()
 
-    def append(self, entry: Entry) -> None:
+    def append(self, entry: Entry, world: World) -> None:
         """Write an entry of the log as the server does, without waiting for the disk."""
         old, new = (NOBODY if id is None else self.ids[id] for id in (entry.old, entry.new))
+        is_ours = entry.new is not None and world.nodes[entry.new].key == SERVER
+        is_verdict = is_ours and entry.new is not None and not world.changed(world.nodes[entry.new])
+        act = "verdict" if is_verdict else "write" if is_ours else "push"
         trailers = [
-            ("Act", "push"),
+            ("Act", act),
             ("Acted-by", entry.person),
-            ("Via", "git"),
+            ("Via", "session" if is_ours else "git"),
             ("Ref", f"{draft_ref(entry.draft)} {old} {new}"),
         ]
         if self.log_tip is None:
             trailers.append(("Server-Key", self.key(SERVER).public_key))
         server = Ident(name="Branchpress", email="branchpress@localhost", at=START)
-        message = with_trailers(f"push drafts/{entry.draft} by {entry.person}\n", trailers)
+        message = with_trailers(f"{act} drafts/{entry.draft} by {entry.person}\n", trailers)
         parents = [] if self.log_tip is None else [self.log_tip]
         self.log_tip = self.commit(EMPTY_TREE, parents, server, server, message, SERVER)
         self.point(PUSH_LOG, self.log_tip)

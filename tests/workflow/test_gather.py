@@ -221,6 +221,38 @@ def test_a_moment_taken_away_by_who_could_publish_then_stays_away_and_by_others_
     assert (site.state().publish_at is not None) == is_kept
 
 
+def test_what_was_made_past_the_log_is_not_of_who_pushes_next(site: Site) -> None:
+    site.push("ola")
+    site.draft({}, message=APPROVE, author=KARI)  # on the server's disk, by anybody
+    before = site.head()
+    site.draft({}, message="Hm\n\nReview: comment", author=KARI)
+    site.push("kari", old=before)
+    state = site.state()
+    assert [remark.person for remark in state.remarks] == [None, "kari"]
+    assert (approvals(state), state.owner) == ({POST: ()}, "ola")
+
+
+def test_a_draft_that_was_closed_and_is_back_past_the_log_has_no_earlier_life(site: Site) -> None:
+    site.push("ola")
+    written = site.head()
+    site.draft({}, message=APPROVE, author=KARI)
+    site.push("kari", old=written)
+    assert site.state().status is Status.APPROVED
+    site.record("ola", Move(draft_ref("easter"), site.head(), None))
+    site.draft({}, message="Hm\n\nReview: comment", author=KARI)
+    state = site.state()
+    assert (state.owner, approvals(state)) == (None, {POST: ()})
+
+
+def test_an_act_that_the_log_has_and_that_did_not_happen_ends_nothing(site: Site) -> None:
+    site.push("ola")
+    written = site.head()
+    site.draft({}, message=APPROVE, author=KARI)
+    site.push("kari", old=written)
+    site.record("ola", Move(draft_ref("easter"), site.head(), None))
+    assert site.state().status is Status.APPROVED
+
+
 # -- names that look alike ---------------------------------------------------------------------------------------------
 
 
@@ -381,6 +413,7 @@ def test_a_draft_published_by_moving_the_branch_to_it_is_published(site: Site) -
 
 def test_a_draft_begun_long_ago_where_the_published_branch_was_is_not_published(site: Site) -> None:
     site.repo.git("update-ref", "refs/heads/drafts/easter", "main")
+    site.record("kari", Move(MAIN, None, site.store.resolve(MAIN)))
     site.push("ola")
     site.repo.commit({"content/posts/c.md": post("C")})
     facts = site.facts()

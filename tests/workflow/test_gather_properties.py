@@ -12,7 +12,8 @@ from tests.workflow.oracle import Oracle
 from tests.workflow.test_fold_properties import in_short
 from tests.workflow.world import World
 
-some = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+some = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+few = settings(some, max_examples=8)
 
 
 def has_one_base(world: World, name: str) -> bool:
@@ -34,7 +35,7 @@ def test_the_state_of_a_real_draft_is_what_the_rules_say(history: list[Step], po
             assert in_short(mirror.state(clone, name, policy)) == Oracle(clone, name, policy).answer()
 
 
-@some
+@few
 @given(histories, histories, policies)
 def test_what_was_remembered_from_before_is_never_told_of_what_is_now(
     before: list[Step], after: list[Step], policy: Policy

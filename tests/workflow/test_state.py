@@ -97,6 +97,14 @@ def test_the_same_file_changed_on_both_sides_makes_it_conflicting(world: World) 
     assert "merge the published branch into the draft" in state.missing[0]
 
 
+def test_nobody_approves_a_deletion_that_cannot_be_merged(world: World) -> None:
+    world.write("easter", {A: None})
+    world.say("easter", "approve", by="kari")
+    world.change_main({A: "a2"})
+    state = world.state("easter", NEWSROOM)
+    assert (state.status, entry(state).blob, entry(state).approvals) == (Status.CONFLICTING, None, ())
+
+
 def test_a_draft_that_was_merged_is_published(world: World) -> None:
     world.publish("easter", keep=True)
     state = world.state("easter", NEWSROOM)

@@ -339,7 +339,7 @@ class World:
             committer=Claim(node.committer, email_of(node.committer)),
             co_authors=tuple(Claim(who, email_of(who)) for who in node.co_authors),
             committed_at=node.at,
-            message="Say something\n\n" + "".join(f"{key}: {value}\n" for key, value in node.all_trailers),
+            message="Say something",
             trailers=node.all_trailers,
             is_empty=is_empty,
             is_current=node.id in self.ancestors(self.heads[draft]),
