@@ -7,7 +7,9 @@ we may enter, and shows a secret that is good for this one push. Whatever goes w
 import asyncio
 import json
 import secrets
+import shutil
 import sys
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
@@ -33,6 +35,8 @@ THREADS = 8
 ANSWERED_SECONDS_MOST = timedelta(minutes=10).total_seconds()
 NO_COMMIT = "0" * 40
 QUARANTINE = "tmp_objdir-incoming-"
+#: No push takes so long: what one received is left over from one that was killed.
+LEFT_OVER_SECONDS = 3600.0
 SORRY = "The server could not judge this push, so nothing was changed. Try again; if that does not help, ask whoever runs the server."
 HOOK = """\
 import json
@@ -174,6 +178,7 @@ class Desk:
             RepositoryProblem: the folder cannot be used.
         """
         desk = cls(folder, objects, validate)
+        clear_left_over(objects)
         try:
             write_hook(folder.path)
             desk._server = await asyncio.start_unix_server(desk._serve, folder.path / "ask", limit=ASKED_BYTES_MOST)
@@ -280,6 +285,15 @@ def _read_id(text: str) -> CommitId | None:
     if not is_commit_id(text):
         raise ValueError(f"{text!r} is no id")
     return None if text == NO_COMMIT else CommitId(text)
+
+
+def clear_left_over(objects: Path) -> None:
+    """Remove what pushes received that were killed before they could clean up."""
+    for folder in objects.glob(f"{QUARANTINE}*"):
+        with suppress(OSError):
+            if folder.stat().st_mtime < time.time() - LEFT_OVER_SECONDS:
+                shutil.rmtree(folder)
+                log.info("push.left_over_removed", folder=folder.name)
 
 
 def write_hook(folder: Path, python: str = sys.executable) -> Path:

@@ -301,6 +301,31 @@ def test_a_repository_that_git_cannot_read_is_told_without_saying_where_it_is(se
     assert str(repo.path) not in body.decode()
 
 
+def test_what_killed_pushes_received_is_cleared_away_by_the_next_one(clone: Path, server: Server, repo: Repo) -> None:
+    old, young = (repo.path / "objects" / f"tmp_objdir-incoming-{name}" for name in ("old", "young"))
+    for folder in (old, young):
+        (folder / "aa").mkdir(parents=True)
+    os.utime(old, (1, 1))
+    commit(clone)
+    assert git(clone, "push", "origin", f"HEAD:{DRAFT}").code == 0
+    assert not old.exists()
+    assert young.exists()
+
+
+def test_who_may_not_clone_gets_nothing_by_its_id_either(server: Server, repo: Repo) -> None:
+    wanted = refs(repo)["refs/heads/main"]
+    body = (
+        lines(b"command=fetch", b"object-format=sha1")
+        + b"0001"
+        + lines(f"want {wanted}\n".encode(), b"done\n")
+        + b"0000"
+    )
+    for person in (None, "guest"):
+        response, told = ask(server, UPLOAD, body, person=person, Git_Protocol="version=2")
+        assert response.status == (401 if person is None else 403)
+        assert b"PACK" not in told
+
+
 def test_folders_of_killed_servers_are_cleared_away_and_those_of_living_ones_stay(server: Server, repo: Repo) -> None:
     folder = server.relay._folder.path
     dead = folder.with_name("branchpress-git-dead")
