@@ -37,6 +37,7 @@ PERMISSIONS = {
     "unschedule": "schedule",
 }
 _IN_OWN_NAME = "give it in your own name: git commit --amend --allow-empty --reset-author --no-edit"
+_SIGNED = "sign it with a key that cms.toml lists for you: git commit --amend --allow-empty --reset-author --no-edit -S"
 
 
 def judge_draft(look: Look, command: Command) -> Said:
@@ -62,11 +63,10 @@ def _judge_deletion(look: Look, name: str, command: Command, said: Said) -> None
     state = look.flow.state(name, look.now)
     refused = Said(said.ref)
     if look.may("draft.delete", look.flow.target_of(state, look.by), refused):
-        said.notes.append(
-            f"drafts/{name} is closed. Its commits are kept on the server: git push origin {command.old}:drafts/{name}"
-        )
+        said.notes.append(f"drafts/{name} is closed. {_former(look, command.old, name)}")
         return
-    hint = f' (with a reason: cms close {name} --reason "...")' if state.owner not in (None, look.by.person) else ""
+    is_others = look.flow.is_server and state.owner not in (None, look.by.person)
+    hint = f' (with a reason: cms close {name} --reason "...")' if is_others else ""
     for reason in refused.wrong:
         said.refuse(reason + hint)
 
@@ -145,9 +145,8 @@ class _Pushed:
             return
         is_forced = self.old is not None and not look.store.is_ancestor(self.old, self.new)
         if is_forced and look.may("draft.force", replace(target, paths=()), self.said):
-            self.said.notes.append(
-                f"drafts/{self.name} was rewritten. What it was is kept on the server: git push origin {self.old}:drafts/{self.name}-before"
-            )
+            former = _former(look, self.old, f"{self.name}-before")
+            self.said.notes.append(f"drafts/{self.name} was rewritten. {former}")
         if paths or is_forced or any(not _is_verdict(look, commit) for commit in commits):
             look.may("draft.write" if is_own else "draft.write_others", target, self.said)
 
@@ -166,7 +165,7 @@ class _Pushed:
                 )
             elif remark.person is None and self.look.is_new(commit.id):
                 self.said.refuse(
-                    f"commit {describe(commit)} would not count: {remark.why_not} ({_advice(commit, remark)})"
+                    f"commit {describe(commit)} would not count: {remark.why_not} ({_advice(self.look, commit, remark)})"
                 )
             elif remark.person is None:
                 self.said.notes.append(f"warning: commit {describe(commit)} does not count here: {remark.why_not}")
@@ -180,10 +179,17 @@ class _Pushed:
         yield f"drafts/{self.name} {_status(state)}."
         yield from (f"  - {sentence}" for sentence in shorten(state.missing))
         if state.status is Status.DRAFT and state.entries:
-            yield '  Ask for a review: git commit --allow-empty -m "Ready" --trailer "Review: request", and push again'
+            yield f"  Ask for a review: {self._request()}, and push again"
         elif state.status is Status.APPROVED:
             yield f"  {self._publishers(state)}"
-        yield f"  See it: {self.look.flow.address}/api/v1/drafts/{self.name}"
+        if self.look.flow.is_server:
+            yield f"  See it: {self.look.flow.address}/api/v1/drafts/{self.name}"
+
+    def _request(self) -> str:
+        """The command that asks for a review; where nobody remembers who pushed what, it must be signed and name its draft."""
+        if self.look.flow.is_server:
+            return 'git commit --allow-empty -m "Ready" --trailer "Review: request"'
+        return f'git commit -S --allow-empty -m "Ready" --trailer "Review: request" --trailer "Draft: {self.name}"'
 
     def _publishers(self, state: DraftState) -> str:
         """Who can publish it, and how."""
@@ -225,8 +231,15 @@ def _permissions(commit: Commit, remark: Remark) -> set[str]:
     return found | {"schedule"} if find_trailer(commit.message, "Publish-At") is not None else found
 
 
-def _advice(commit: Commit, remark: Remark) -> str:
+def _former(look: Look, commit: CommitId | None, name: str) -> str:
+    """Where what a draft was is found again. Somebody else's host keeps it as long as it likes."""
+    where = "What it was is kept on the server" if look.flow.is_server else "To have back what it was"
+    return f"{where}: git push origin {commit}:refs/heads/drafts/{name}"
+
+
+def _advice(look: Look, commit: Commit, remark: Remark) -> str:
     """What to do with a verdict that is nobody's."""
     if remark.verdict not in PERMISSIONS:
         return "correct it: git commit --amend --allow-empty"
-    return f"{_IN_OWN_NAME}; or leave it out: git rebase --onto {commit.id[:7]}~ {commit.id[:7]}"
+    how = _IN_OWN_NAME if look.flow.is_server else _SIGNED
+    return f"{how}; or leave it out: git rebase --onto {commit.id[:7]}~ {commit.id[:7]}"

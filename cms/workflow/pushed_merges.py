@@ -48,7 +48,7 @@ def judge_published(look: Look, command: Command) -> Said:
             if said.is_refused:
                 break
             look.publishing[name] = step.parents[1]
-            said.notes += _notes(name, state)
+            said.notes += _notes(look, name, state)
             if step is not steps[-1]:
                 ground = _next_ground(look, ground, step)
     except CMSError as error:
@@ -193,7 +193,7 @@ def _differences(look: Look, draft: str, state: DraftState, step: Commit, ours: 
     return (
         f"commit {describe(step)} is not the merge that publishing {draft} makes: it differs in {where}"
         f"{f'; {list_paths(extra)} is not from the draft at all' if extra else ''}. What was not reviewed cannot be published: put it into the "
-        f"draft, or let the server merge: git reset --hard {step.parents[0][:7]}, and cms publish {draft}"
+        f"draft, or let cms merge: git reset --hard {step.parents[0][:7]}, and cms publish {draft}"
     )
 
 
@@ -223,9 +223,10 @@ def _next_ground(look: Look, ground: _Ground, step: Commit) -> _Ground:
     return _Ground(snapshot=snapshot, policy=read_policy(source, collections=snapshot.model.names))
 
 
-def _notes(name: str, state: DraftState | None) -> Iterator[str]:
+def _notes(look: Look, name: str, state: DraftState | None) -> Iterator[str]:
     entries = state.entries if state is not None else ()
-    yield f"drafts/{name} is published; readers see it with their next request, and the draft goes away:"
+    follows = "; readers see it with their next request, and the draft goes away" if look.flow.is_server else ""
+    yield f"drafts/{name} is published{follows}:"
     for entry in entries[:PATHS_SHOWN]:
         by = f", approved by {', '.join(entry.approvals)}" if entry.approvals else ""
         yield f"  {entry.path} ({entry.change}{by})"

@@ -89,7 +89,7 @@ class PushJudge:
             commands={command.ref: command for command in push.commands},
         )
         published = [judge_published(look, one) for one in push.commands if one.ref == self._flow.ref]
-        drafts = [judge_draft(look, one) for one in push.commands if one.ref != self._flow.ref]
+        drafts = [self._judge_draft(look, one) for one in push.commands if one.ref != self._flow.ref]
         said = [*drafts, *published]
         self._check_room(push, said)
         is_refused = any(one.is_refused for one in said)
@@ -99,6 +99,9 @@ class PushJudge:
             return Answer(accepted=False, lines=lines)
         carried = _Carrying(flow=self._flow, push=push, look=look, turn=turn, on_publication=self._on_publication)
         return Answer(accepted=True, lines=lines, begin=carried.begin, end=carried.end)
+
+    def _judge_draft(self, look: Look, command: Command) -> Said:
+        return judge_draft(look, command)
 
     def _check_room(self, push: Push, said: list[Said]) -> None:
         begun = [one for one in push.commands if one.old is None and one.new is not None]
