@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import chain
+from itertools import chain, takewhile
 from operator import itemgetter
 
 import msgspec
@@ -101,16 +101,16 @@ def parse_commit(id: CommitId, raw: bytes) -> Commit:
         RepositoryProblem: the bytes are no commit.
     """
     head, _, message = raw.partition(b"\n\n")
+    first, *lines = head.split(b"\n")
+    kind, _, tree = first.partition(b" ")
+    # Only those right below the tree are parents, for Git too: it lets anything stand further down.
+    ancestors = list(takewhile(lambda line: line.startswith(b"parent "), lines))
     headers: dict[bytes, bytes] = {}
-    parents: list[CommitId] = []
-    for line in head.split(b"\n"):
+    for line in lines[len(ancestors) :]:
         name, _, value = line.partition(b" ")
-        if name == b"parent":
-            parents.append(CommitId(value.decode("ascii", "replace")))
-        elif name:  # a line that begins with a space continues a signature
+        if name:  # a line that begins with a space continues a signature
             headers.setdefault(name, value)
-    tree = headers.get(b"tree", b"")
-    if len(tree) != 40:
+    if kind != b"tree" or len(tree) != 40:
         raise RepositoryProblem(f"commit {id} is damaged: it names no tree", commit=id, hint="run `git fsck`")
     encoding = _codec(headers.get(b"encoding", b"utf-8"))
     author_name, author_email, authored_at = _parse_person(headers.get(b"author", b""), encoding)
@@ -118,7 +118,7 @@ def parse_commit(id: CommitId, raw: bytes) -> Commit:
     return Commit(
         id=id,
         tree=TreeId(tree.decode("ascii", "replace")),
-        parents=tuple(parents),
+        parents=tuple(CommitId(line.removeprefix(b"parent ").decode("ascii", "replace")) for line in ancestors),
         author_name=author_name,
         author_email=author_email,
         authored_at=authored_at,

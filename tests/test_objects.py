@@ -18,6 +18,7 @@ from cms.objects import (
     split_signature,
 )
 from cms.refs import CommitId, TreeId
+from tests.repo import Repo
 
 OLD, NEW = TreeId("old"), TreeId("new")
 FILES = st.dictionaries(
@@ -100,6 +101,16 @@ def test_a_signed_commit_in_another_encoding_is_read() -> None:
         ("2" * 40,),
     )
     assert (commit.authored_at.timestamp(), commit.committed_at.timestamp()) == (1_600_000_000, 1_600_000_001)
+
+
+def test_only_what_stands_right_below_the_tree_is_a_parent_as_for_git(repo: Repo) -> None:
+    one, other = repo.commit({"a.md": "a"}), repo.commit({"b.md": "b"})
+    people = "author A <a@x> 1 +0000\nparent {0}\ncommitter A <a@x> 1 +0000\nparent {0}\ntree {0}\n"
+    raw = f"tree {repo.git('rev-parse', 'HEAD^{tree}')}\nparent {one}\n{people.format(other)}\nx\n"
+    made = repo.git("hash-object", "-t", "commit", "-w", "--stdin", "--literally", stdin=raw.encode())
+    commit = parse_commit(CommitId(made), raw.encode())
+    assert list(commit.parents) == repo.git("log", "-1", "--format=%P", made).split()
+    assert commit.tree == repo.git("log", "-1", "--format=%T", made)
 
 
 @pytest.mark.parametrize("encoding", ["unknown", "zip", "unicode_escape", "\xe6"])
