@@ -172,6 +172,7 @@ def test_a_password_is_the_same_however_its_letters_were_composed(accounts: Acco
         ("correct horse\ud800battery", "control"),
         (make_secret(Kind.TOKEN).text, "token"),
     ],
+    ids=["short", "long", "monotonous", "line feed", "half a letter", "token"],
 )
 def test_a_weak_or_impossible_password_is_refused_without_repeating_it(
     accounts: Accounts, password: str, reason: str
@@ -709,7 +710,9 @@ def test_a_link_survives_a_password_that_is_too_short(folder: Path) -> None:
     accounts.use_setup(link, "kari", PASSWORD, now=NOW)
 
 
-@pytest.mark.parametrize("link", ["", "x", make_secret(Kind.LINK).text, make_secret(Kind.TOKEN).text])
+@pytest.mark.parametrize(
+    "link", ["", "x", make_secret(Kind.LINK).text, make_secret(Kind.TOKEN).text], ids=["", "x", "link", "token"]
+)
 def test_a_link_that_was_never_given_opens_nothing(folder: Path, link: str) -> None:
     accounts = Accounts.open(folder, passwords=quick())
     assert not accounts.is_setup_open(link, now=NOW)
