@@ -11,7 +11,7 @@ READY := $(VENV)/.ready
 READY_TEST := $(VENV)/.ready-test
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: serve test format lint types tests bench search-eval lock openapi clean
+.PHONY: serve test format lint types tests bench crash search-eval lock openapi clean
 
 serve: $(READY)
 	$(BIN)/cms serve --host $(HOST) --port $(PORT) --workers $(WORKERS)
@@ -32,6 +32,10 @@ tests: $(READY_TEST)
 
 bench: $(READY_TEST)
 	$(BIN)/python -m tests.bench $(ARGS)
+
+# Kill and cut off from power what publishes and what is pushed to: make crash ARGS="--kills 3000 --points"
+crash: $(READY_TEST)
+	$(BIN)/python -m tests.crash $(ARGS)
 
 # How well searches find what readers mean, beside plain engines.
 search-eval: $(READY_TEST)

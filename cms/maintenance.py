@@ -18,6 +18,7 @@ from pathlib import Path
 from cms.errors import RepositoryProblem, TooBusy
 from cms.gitprogram import require_git, run_git
 from cms.store import Store
+from cms.writer import remove_stale_locks
 
 EXPIRY = "2.weeks.ago"
 LEFT_SECONDS = 3_600.0
@@ -77,7 +78,7 @@ def maintain(store: Store) -> Upkeep:
             fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise TooBusy("the repository is being maintained already", retry_after_seconds=60) from None
-        left = tuple(remove_leftovers(store, now=time.time()))
+        left = (*remove_stale_locks(store), *remove_leftovers(store, now=time.time()))
         for step in _STEPS:
             done = run_git(git, store.common_dir, [*_SETTINGS, *step], is_humble=True)
             if done.code != 0:

@@ -23,6 +23,7 @@ import pygit2
 from pygit2.enums import ObjectType, ReferenceType, RepositoryOpenFlag
 
 from cms.errors import Conflict, RefMoved, RepositoryProblem
+from cms.gitprogram import require_git, run_git
 from cms.rawobjects import Ident, format_commit, format_signature, rewrite_tree
 from cms.refs import BlobId, CommitId, TreeId, is_ref
 from cms.store import Store
@@ -31,6 +32,15 @@ __all__ = ["Ident", "Signer", "Writer", "remove_stale_locks"]
 
 LOCK_SECONDS = 2.0
 STALE_SECONDS = 10.0
+HELD_SECONDS = 60.0
+SLOW_SECONDS = 600.0
+# The last of them is no lock, but while it is there nobody can write it, and no ref be deleted.
+_QUICK_LOCKS = ("HEAD.lock", "packed-refs.lock", "packed-refs.new")
+_SLOW_LOCKS = (
+    "objects/info/commit-graph.lock",
+    "objects/info/commit-graphs/commit-graph-chain.lock",
+    "objects/pack/multi-pack-index.lock",
+)
 _TURN_FILE = "branchpress.turn"
 _PAUSE_SECONDS = (0.001, 0.02)
 _REFLOG_IDENT = ("Branchpress", "branchpress@localhost")
@@ -132,6 +142,7 @@ class Writer:
             with self._guard(ref):
                 _sync_folder(self._store.common_dir / "objects")
         give_up_at = time.monotonic() + LOCK_SECONDS
+        may_remove = True
         while True:
             try:
                 with self._guard(ref):
@@ -139,38 +150,59 @@ class Writer:
                 return
             except _Busy as busy:
                 if time.monotonic() > give_up_at:
-                    raise self._held(ref) from busy
+                    if not may_remove or not remove_stale_locks(self._store, seconds=HELD_SECONDS):
+                        raise self._held(ref) from busy
+                    may_remove = False  # once: a program was killed while we went on
                 time.sleep(random.uniform(*_PAUSE_SECONDS))  # noqa: S311 - no secret
 
     def _try_move(self, ref: str, old: CommitId | None, new: CommitId | None, message: str) -> None:
-        common_dir = self._store.common_dir
         repository = pygit2.Repository(str(self._store.git_dir), RepositoryOpenFlag.NO_SEARCH)
         repository.set_ident(*_REFLOG_IDENT)
-        was_loose = (common_dir / ref).is_file()
+        if new is None:
+            _require_at(repository, ref, old)
+            if old is not None:
+                self._delete(repository, ref, old)
+            return
+        place = self._store.common_dir / ref
+        was_loose = place.is_file()
         with _transaction(repository) as transaction:
             try:
                 transaction.lock_ref(ref)
             except (pygit2.GitError, OSError) as error:
                 raise self._lock_problem(repository, ref, error) from error
             _require_at(repository, ref, old)
-            if new is None:
-                if old is None:
-                    return
-                transaction.remove(ref)
-            else:
-                if old is None:
-                    _require_free(repository, ref)
-                transaction.set_target(ref, new, message=message or None)
-            try:
-                transaction.commit()
-            except (pygit2.GitError, OSError) as error:
-                if _says(error, _BUSY):
-                    raise _Busy from error  # packed-refs is locked too when a ref is deleted
-                raise
-        if new is None:
-            _remove_reflog(common_dir, ref)
-        if new is None or not was_loose:
-            _sync_folders_to(common_dir / ref, common_dir / "refs")
+            if old is None:
+                _require_free(repository, ref)
+            transaction.set_target(ref, new, message=message or None)
+            transaction.commit()
+        if not was_loose:
+            _sync_folders_to(place, self._store.common_dir / "refs")
+
+    def _delete(self, repository: pygit2.Repository, ref: str, old: CommitId) -> None:
+        """Delete a ref with Git's program.
+
+        libgit2 lets go of the packed refs before the ref's own file is gone, and Git's program, packing refs in between, would
+        bring the ref back.
+        """
+        git = require_git(self._store.git_dir, "deleting a branch")
+        arguments = [
+            "-c",
+            "core.fsync=all",
+            "-c",
+            "core.hooksPath=/dev/null",
+            "update-ref",
+            "--no-deref",
+            "-d",
+            ref,
+            old,
+        ]
+        done = run_git(git, self._store.common_dir, arguments)
+        if done.code != 0:
+            _require_at(repository, ref, old)
+            if _says(done.complaint, (".lock': File exists", *_GONE)):
+                raise _Busy
+            raise OSError(done.complaint)
+        _sync_folders_to(self._store.common_dir / ref, self._store.common_dir)
 
     def _lock_problem(self, repository: pygit2.Repository, ref: str, error: Exception) -> Exception:
         """Say why the lock of *ref* was not to be had."""
@@ -234,11 +266,12 @@ class Writer:
             raise RepositoryProblem(f"{what} cannot be written: {error}", path=path, hint="check the disk") from error
 
 
-def remove_stale_locks(store: Store) -> list[str]:
-    """Remove the locks of refs that killed programs left behind; to be called at start.
+def remove_stale_locks(store: Store, *, seconds: float | None = None) -> list[str]:
+    """Remove the locks that killed programs left behind; to be called at start.
 
-    A lock is held for milliseconds, so one older than STALE_SECONDS has no owner. Two programs that start at once take turns,
-    so that none removes what somebody locked after the other had removed it.
+    A lock of a ref is held for milliseconds, so one older than *seconds* (STALE_SECONDS) has no owner; those of the commit graph
+    and the like are given longer. Two programs that start at once take turns, so that none removes what somebody locked after
+    the other had removed it.
 
     Returns:
         The files removed.
@@ -248,13 +281,17 @@ def remove_stale_locks(store: Store) -> list[str]:
     """
     removed = []
     folder = store.common_dir
+    quick = STALE_SECONDS if seconds is None else seconds
     try:
         with (folder / _TURN_FILE).open("w") as turn:
             fcntl.flock(turn, fcntl.LOCK_EX)
-            too_young = time.time() - STALE_SECONDS
-            for lock in (folder / "HEAD.lock", folder / "packed-refs.lock", *sorted((folder / "refs").rglob("*.lock"))):
-                if lock.is_file() and lock.stat().st_mtime < too_young:
-                    lock.unlink()
+            now = time.time()
+            locks = [(folder / name, quick) for name in _QUICK_LOCKS]
+            locks += [(lock, quick) for lock in sorted((folder / "refs").rglob("*.lock"))]
+            locks += [(folder / name, max(quick, SLOW_SECONDS)) for name in _SLOW_LOCKS]
+            for lock, age in locks:
+                if lock.is_file() and lock.stat().st_mtime < now - age:
+                    lock.unlink(missing_ok=True)
                     removed.append(str(lock))
     except OSError as error:
         raise RepositoryProblem(f"a stale lock cannot be removed: {error}", path=str(folder)) from error
@@ -305,12 +342,6 @@ def _in_the_way(repository: pygit2.Repository, ref: str) -> Conflict | None:
     return None
 
 
-def _remove_reflog(common_dir: Path, ref: str) -> None:
-    """Remove the log of a deleted ref as Git does, so that the name can become a folder."""
-    with suppress(OSError):
-        (common_dir / "logs" / ref).unlink()
-
-
 def _sync_folders_to(path: Path, top: Path) -> None:
     """Sync the folders from that of *path* up to *top*; those that are gone need none."""
     for folder in path.parents:
@@ -328,5 +359,5 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _says(error: Exception, texts: Sequence[str]) -> bool:
+def _says(error: Exception | str, texts: Sequence[str]) -> bool:
     return any(text in str(error) for text in texts)

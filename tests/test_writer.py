@@ -312,6 +312,24 @@ def test_the_lock_of_packed_refs_is_waited_for_by_a_deletion(repo: Repo) -> None
     assert Store.open(repo.path).refs("refs/") == {}
 
 
+def test_a_deleted_ref_does_not_come_back_when_refs_are_packed_meanwhile(repo: Repo) -> None:
+    writer, done = writer_of(repo), threading.Event()
+    id = commit_on(writer, None)
+
+    def keep_packing() -> None:
+        while not done.is_set():
+            repo.git("pack-refs", "--all", "--prune")
+
+    thread = threading.Thread(target=keep_packing)
+    thread.start()
+    for number in range(60):
+        writer.move_ref(f"{DRAFT}-{number}", old=None, new=id)
+        writer.move_ref(f"{DRAFT}-{number}", old=id, new=None)
+    done.set()
+    thread.join()
+    assert Store.open(repo.path).refs("refs/") == {}
+
+
 def test_a_lock_that_stays_ends_the_wait_and_is_named(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cms.writer, "LOCK_SECONDS", 0.05)
     writer = writer_of(repo)
@@ -334,6 +352,28 @@ def test_only_old_locks_are_removed_at_start(repo: Repo) -> None:
     assert sorted(remove_stale_locks(Store.open(repo.path))) == sorted([str(old), str(packed)])
     assert young.exists()
     writer_of(repo).move_ref(MAIN, old=CommitId(id), new=None)
+
+
+def test_a_lock_whose_owner_died_long_ago_does_not_block_for_ever(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cms.writer, "LOCK_SECONDS", 0.05)
+    writer = writer_of(repo)
+    id = commit_on(writer, None)
+    lock = repo.path / f"{MAIN}.lock"
+    lock.touch()
+    os.utime(lock, (time.time() - 120,) * 2)
+    writer.move_ref(MAIN, old=None, new=id)
+    assert Store.open(repo.path).resolve(MAIN) == id
+
+
+def test_what_a_killed_maintenance_left_is_removed_too(repo: Repo) -> None:
+    repo.commit({"a": "1"})
+    refs, graph = repo.path / "packed-refs.new", repo.path / "objects/info/commit-graph.lock"
+    for file in (refs, graph):
+        file.touch()
+        os.utime(file, (time.time() - 120,) * 2)
+    assert remove_stale_locks(Store.open(repo.path)) == [str(refs)]
+    os.utime(graph, (time.time() - 3_600,) * 2)
+    assert remove_stale_locks(Store.open(repo.path)) == [str(graph)]
 
 
 def cycle(path: Path, count: int, name: str) -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 from tests.crash.calls import CannotTrace, fail_at_each_call, kill_at_each_call
 from tests.crash.kills import kill_at_random
 from tests.crash.ledger import Ledger
-from tests.crash.power import OPTIONS, CannotCut, cut_at_random
+from tests.crash.power import OPTIONS, CannotCut, cut_publishing, cut_pushes
+from tests.crash.pushes import kill_pushes
 
 MEMORY = Path("/dev/shm")
 
@@ -21,6 +22,7 @@ def main() -> int:
     """Run what the options ask for; 1 when something was lost."""
     parser = argparse.ArgumentParser(prog="python -m tests.crash", description=__doc__)
     parser.add_argument("--kills", type=int, default=300, help="how often a process that publishes is killed")
+    parser.add_argument("--pushes", type=int, default=30, help="how often a server that is pushed to is killed")
     parser.add_argument("--power", type=int, default=5, help="how often its power is cut, with each way to mount")
     parser.add_argument("--points", action="store_true", help="also kill and fail at each system call of a publication")
     parser.add_argument("--seed", type=int, default=random.randrange(2**32))
@@ -35,14 +37,18 @@ def main() -> int:
     if options.kills:
         kill = partial(kill_at_random, count=options.kills, seed=options.seed)
         is_fine &= report(f"SIGKILL, {options.kills} times", kill, options.folder or memory)
+    if options.pushes:
+        push = partial(kill_pushes, count=options.pushes, seed=options.seed)
+        is_fine &= report(f"SIGKILL during pushes, {options.pushes} times", push, options.folder or memory)
     if options.points:
         is_fine &= report("SIGKILL at each system call", kill_at_each_call, options.folder or memory)
         is_fine &= report("an error from each system call", fail_at_each_call, options.folder or memory)
     for mount in OPTIONS if options.power else ():
-        cut = partial(
-            cut_at_random, count=options.power, seed=options.seed, options=mount, is_careless=options.careless
-        )
+        how = {"count": options.power, "seed": options.seed, "options": mount}
+        cut = partial(cut_publishing, **how, is_careless=options.careless)
         is_fine &= report(f"power cut ({mount}), {options.power} times", cut, options.folder)
+        cut = partial(cut_pushes, **how)
+        is_fine &= report(f"power cut during pushes ({mount}), {options.power} times", cut, options.folder)
     return 0 if is_fine else 1
 
 

@@ -5,6 +5,7 @@ It goes on where the last process was interrupted, as people would: a draft that
 
 import json
 import os
+import threading
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,11 +15,13 @@ import pygit2
 import structlog
 
 import cms.writer
-from cms.errors import CMSError
+from cms.errors import CMSError, TooBusy
 from cms.inferred import infer_model
+from cms.maintenance import maintain
 from cms.permissions import Principal
 from cms.settings import Environment
 from cms.site import Site
+from cms.store import Store
 from cms.workflow.flow import Workflow
 from cms.workflow.outcome import Status
 from cms.workflow.publishing import publish
@@ -70,15 +73,15 @@ class Place:
         return Site.open(self.repository, infer=infer_model, environment=Environment(state=str(self.folder / "state")))
 
 
-def work(place: Place, acks: int, name: str, *, is_careless: bool = False) -> None:
+def work(place: Place, acks: int, name: str, *, is_careless: bool = False, is_maintaining: bool = False) -> None:
     """Publish one draft after the other, until killed. Every act that returned is told as a line to *acks*.
 
     Args:
         is_careless: nothing is brought to the disk, which must be noticed when the power is cut.
+        is_maintaining: the repository is maintained all the time.
     """
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
-    # Nobody else works here, so a lock that is there has no owner.
-    cms.writer.STALE_SECONDS = 0.0
+    trust_no_lock()
     since = time.monotonic()
     site = place.open()
     flow = site.office().flow
@@ -86,6 +89,8 @@ def work(place: Place, acks: int, name: str, *, is_careless: bool = False) -> No
         pygit2.settings.enable_fsync_gitdir(False)
         os.fsync = lambda handle: None  # type: ignore[assignment]
     tell(acks, act="ready", seconds=round(time.monotonic() - since, 3))
+    if is_maintaining:
+        threading.Thread(target=keep_maintaining, args=(place, acks), daemon=True).start()
     for draft in flow.names():
         finish(site, flow, draft, acks)
     for number in range(10_000):
@@ -94,10 +99,28 @@ def work(place: Place, acks: int, name: str, *, is_careless: bool = False) -> No
         finish(site, flow, draft, acks)
 
 
+def trust_no_lock() -> None:
+    """Take every lock for stale: nobody else works here, so one that is there at the start has no owner."""
+    cms.writer.STALE_SECONDS = cms.writer.SLOW_SECONDS = 0.0
+
+
+def keep_maintaining(place: Place, acks: int) -> None:
+    """Maintain the repository again and again; one that outlived another crash may be at it."""
+    store = Store.open(place.repository)
+    while True:
+        try:
+            maintain(store)
+        except TooBusy:
+            time.sleep(0.01)
+        except CMSError as error:
+            tell(acks, act="unmaintained", reason=str(error))
+            return
+
+
 def publish_on_word(place: Place, acks: int, go: int, name: str) -> None:
     """Take one draft to the point where it can be published, wait for a word, and publish it."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
-    cms.writer.STALE_SECONDS = 0.0
+    trust_no_lock()
     site = place.open()
     flow = site.office().flow
     for draft in flow.names():

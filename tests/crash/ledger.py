@@ -26,6 +26,7 @@ class Ledger:
 
     place: Place
     heads: dict[str, CommitId] = field(default_factory=dict)
+    gone: set[str] = field(default_factory=set)
     publications: list[CommitId] = field(default_factory=list)
     acts: Counter[str] = field(default_factory=Counter)
     refusals: Counter[str] = field(default_factory=Counter)
@@ -44,6 +45,13 @@ class Ledger:
             return
         if said["act"] in ("refused", "failed"):
             self.refusals[said["reason"].replace(str(self.place.folder), "")] += 1
+        if said["act"] == "unmaintained":
+            self.refusals[said["reason"].replace(str(self.place.folder), "")] += 1
+            return
+        if said["act"] == "remove":
+            self.heads.pop(said["draft"])
+            self.gone.add(said["draft"])
+            return
         self.heads[said["draft"]] = said["head"]
         if said["act"] == "publish":
             self.publications.append(said["commit"])
@@ -108,6 +116,7 @@ class Ledger:
 
     def _check_drafts(self, store: Store, tip: CommitId) -> None:
         """What was acknowledged in a draft is in it, or published."""
+        self.problems += [f"the draft {draft} is back" for draft in self.gone if store.resolve(draft_ref(draft))]
         for draft, head in list(self.heads.items()):
             if store.is_ancestor(head, tip):
                 if store.resolve(draft_ref(draft)) is None:

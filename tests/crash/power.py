@@ -5,10 +5,12 @@ recovers what was on the disk. Needs root and a loop device.
 """
 
 import fcntl
+import gc
 import os
 import random
 import struct
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,11 +18,13 @@ from functools import partial
 from pathlib import Path
 
 from tests.crash.desk import Place, work
-from tests.crash.kills import Run
+from tests.crash.kills import Run, kill_session, wait_for_session
 from tests.crash.ledger import Ledger
+from tests.crash.pushes import Pusher, serve
 
 _SHUTDOWN = 0x8004587D
 _WITHOUT_JOURNAL = 2
+_PATIENCE_SECONDS = 20.0
 SIZE_BYTES = 256 * 1024 * 1024
 #: As people have it, and as careless as ext4 can be.
 OPTIONS = ("data=ordered", "data=writeback,noauto_da_alloc")
@@ -30,7 +34,7 @@ class CannotCut(Exception):
     """This machine lets nobody cut the power of a file system."""
 
 
-def cut_at_random(folder: Path, count: int, seed: int, options: str, *, is_careless: bool = False) -> Ledger:
+def cut_publishing(folder: Path, count: int, seed: int, options: str, *, is_careless: bool = False) -> Ledger:
     """Cut the power of a desk *count* times, and check all that it said before.
 
     Args:
@@ -41,54 +45,94 @@ def cut_at_random(folder: Path, count: int, seed: int, options: str, *, is_carel
         CannotCut: not root, or no loop device.
     """
     moments = random.Random(seed)
-    image, disk = folder / "disk.img", folder / "disk"
-    disk.mkdir()
-    with image.open("wb") as file:
-        file.truncate(SIZE_BYTES)
-    _run("mkfs.ext4", "-q", "-F", str(image))
-    place = Place(disk)
-    with _mounted(image, disk, options):
-        place.make()
-        os.sync()
-    ledger = Ledger(place)
+    disk = _Disk(folder, options)
+    ledger = Ledger(disk.place)
     for number in range(count):
-        with _mounted(image, disk, options):
-            run = Run.start(partial(work, place, name=f"p{number}", is_careless=is_careless), is_quiet=True)
+        with disk.mounted():
+            job = partial(work, disk.place, name=f"p{number}", is_careless=is_careless, is_maintaining=number % 3 == 2)
+            run = Run.start(job, is_quiet=True)
             time.sleep(moments.uniform(0.1, 1.0))
-            _cut(disk)
-            run.kill()
+            disk.cut()
+            kill_session(run.pid, "all")
+            run.wait()
+            kill_session(run.pid, "all")  # what it was just starting
+            wait_for_session(run.pid)
         for said in run.read():
             ledger.hear(said)
-        with _mounted(image, disk, options):
+        with disk.mounted():
             ledger.check(deeply=True)
         if ledger.problems:
             break
     return ledger
 
 
-def _cut(disk: Path) -> None:
-    handle = os.open(disk, os.O_RDONLY)
-    try:
-        fcntl.ioctl(handle, _SHUTDOWN, struct.pack("I", _WITHOUT_JOURNAL))
-    finally:
-        os.close(handle)
+def cut_pushes(folder: Path, count: int, seed: int, options: str) -> Ledger:
+    """Cut the power of a server *count* times while somebody pushes to it, and check all that Git's client was told.
+
+    Raises:
+        CannotCut: not root, or no loop device.
+    """
+    moments = random.Random(seed)
+    disk = _Disk(folder, options)
+    ledger = Ledger(disk.place)
+    with disk.mounted():
+        pusher = Pusher(disk.place, folder / "clone", moments)
+    for _ in range(count):
+        with disk.mounted():
+            run = Run.start(partial(serve, disk.place), is_quiet=True)
+            ready = run.read_until("ready")[-1]
+            ledger.hear(ready)
+            end = threading.Timer(moments.uniform(0.1, 1.5), disk.cut)
+            end.start()
+            pusher.push_until_refused(ready["port"], ledger)
+            end.join()
+            kill_session(run.pid, "all")
+            run.wait()
+            kill_session(run.pid, "all")  # what it was just starting
+            wait_for_session(run.pid)
+        with disk.mounted():
+            ledger.check(deeply=True)
+        if ledger.problems:
+            break
+    return ledger
 
 
-@contextmanager
-def _mounted(image: Path, disk: Path, options: str) -> Iterator[None]:
-    _run("mount", "-o", f"loop,{options}", str(image), str(disk))
-    try:
-        yield
-    finally:
-        _unmount(disk)
+class _Disk:
+    """A disk in a file, with a site on it."""
 
+    def __init__(self, folder: Path, options: str) -> None:
+        self._image, self._path, self._options = folder / "disk.img", folder / "disk", options
+        self._path.mkdir()
+        with self._image.open("wb") as file:
+            file.truncate(SIZE_BYTES)
+        _run("mkfs.ext4", "-q", "-F", str(self._image))
+        self.place = Place(self._path)
+        with self.mounted():
+            self.place.make()
+            os.sync()
 
-def _unmount(disk: Path) -> None:
-    for _ in range(50):
-        if subprocess.run(["umount", str(disk)], capture_output=True, check=False).returncode == 0:
-            return
-        time.sleep(0.1)
-    _run("umount", str(disk))
+    def cut(self) -> None:
+        """Let it stop at once."""
+        handle = os.open(self._path, os.O_RDONLY)
+        try:
+            fcntl.ioctl(handle, _SHUTDOWN, struct.pack("I", _WITHOUT_JOURNAL))
+        finally:
+            os.close(handle)
+
+    @contextmanager
+    def mounted(self) -> Iterator[None]:
+        """Plug it in, and out again."""
+        _run("mount", "-o", f"loop,{self._options}", str(self._image), str(self._path))
+        try:
+            yield
+        finally:
+            gc.collect()  # packs stay mapped as long as somebody holds a store, perhaps only himself
+            until = time.monotonic() + _PATIENCE_SECONDS
+            while subprocess.run(["umount", str(self._path)], capture_output=True, check=False).returncode != 0:
+                if time.monotonic() > until:
+                    subprocess.run(["umount", "--lazy", str(self._path)], capture_output=True, check=False)
+                    raise CannotCut(f"{self._path} stays in use")
+                time.sleep(0.05)
 
 
 def _run(*command: str) -> None:
