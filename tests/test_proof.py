@@ -1,18 +1,27 @@
 """What can be proven from a clone, and what cannot: every ground, and everything that somebody may have tampered with."""
 
+import random
+from collections.abc import Iterable, Mapping
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from cms.errors import InvalidSettings
+from cms.people import read_policy
 from cms.proof import AllowedSigners, EntryProof, Ground, Prover, Report, Standing, read_allowed_signers
+from cms.proof.origins import find_moves, find_origins
+from cms.proof.replay import Replayer
+from cms.proof.trail import Trail
 from cms.pushlog import PushLog
-from cms.refs import PUSH_LOG, CommitId
+from cms.refs import PUSH_LOG, BlobId, CommitId
 from cms.serverkey import ServerKey
 from cms.store import Store
+from cms.workflow.gather import Gatherer
+from cms.workflow.state import EntryState, fold
 from tests.keys import SSHKey, run
-from tests.newsroom import MAIN, A, B, Newsroom, PersonKey, people_toml, post
+from tests.newsroom import MAIN, PEOPLE, A, B, Newsroom, PersonKey, people_toml, post
 
 DIRECT = "[[rules]]\napprovals = 0\n"
 TWO = "[[rules]]\napprovals = 2\n"
@@ -504,6 +513,67 @@ def test_a_policy_that_cannot_be_read_is_a_problem_of_the_whole(room: Newsroom) 
     report = prove(room)
     assert "the people in cms.toml cannot be read" in report.problems[0]
     assert "the rules of that time cannot be read" in entry(report, B).why
+
+
+# -- the same judgement ----------------------------------------------------------------------------------------------------
+
+
+def do_something(room: Newsroom, chance: random.Random) -> None:
+    """One thing that anybody may do to one of two drafts."""
+    draft = chance.choice(["one", "two"])
+    how = chance.choice(["signed", "signed", "pushed", "server", "server", "claimed"])
+    files = {chance.choice([A, B, "cms.local", "content/posts/c.md"]): post(chance.choice("xyz"))}
+    what = chance.choice(["write", "write", "approve", "approve", "approve", "changes", "withdraw", "other"])
+    is_written = what == "write" or draft not in room.heads
+    who = chance.choice(["ola", "ola", "ola", *PEOPLE] if is_written else ["kari", "eva", *PEOPLE])
+    if is_written:
+        room.write(draft, files, by=who, how=how, author=chance.choice(["", "", "", "kari"]))
+    elif what == "other" and len(room.heads) == 2:  # bring the other draft's commits into this one
+        other = room.heads["two" if draft == "one" else "one"]
+        parents = [room.heads[draft], other]
+        room.push(draft, room.commit(files, parents, "Merge", by=who, how="signed"), by=who)
+    elif what != "other":
+        room.say(draft, what, by=who, how=how)
+
+
+Judgement = Mapping[str, tuple[object, ...]]
+
+
+def as_judged(entries: Iterable[EntryState]) -> Judgement:
+    return {each.path: (each.blob, each.approvals, each.needed, each.lapsed, each.is_satisfied) for each in entries}
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_publication_is_judged_afterwards_as_the_server_judges_it_before(tmp_path: Path, seed: int) -> None:
+    room, chance = Newsroom(tmp_path, rules=chance_of_rules(seed)), random.Random(seed)
+    gatherer, before = Gatherer(room.store, MAIN, log=room.log), {}
+    for _ in range(24):
+        do_something(room, chance)
+        draft = chance.choice(["one", "two", "", "", "", ""])
+        if draft in room.heads and room.store.diff(room.main, room.heads[draft]):
+            policy = read_policy(room.store.read_blob(room.store.find_blob(room.main, "cms.toml") or BlobId("")))
+            facts = gatherer.gather(draft, room.heads[draft], room.main)
+            state = fold(facts, policy, room.now)
+            if not state.clashes:
+                merge = room.publish(draft, by="eva", how=chance.choice(["server", "signed"]))
+                before[merge] = as_judged(state.entries), len(state.blocking)
+    assert before
+    assert replayed(room) == {merge: before[merge] for merge in replayed(room)}
+
+
+def chance_of_rules(seed: int) -> str:
+    return ["", TWO, "[[rules]]\nauthors_may_approve = true\n", '[[rules]]\nby = ["eva"]\n'][seed % 4]
+
+
+def replayed(room: Newsroom) -> dict[CommitId, tuple[Judgement, int]]:
+    """Every publication of something that is live, judged again."""
+    policy = read_policy(room.store.read_blob(room.store.find_blob(room.main, "cms.toml") or BlobId("")))
+    origins = find_origins(room.store, room.main, find_moves(room.log, MAIN))
+    with closing(
+        Replayer(room.store, policy, signers=None, trail=Trail(room.log), server_keys=room.log.server_keys())
+    ) as replayer:
+        states = {merge: replayer.replay(origins, merge).state for merge in origins.publications}
+    return {merge: (as_judged(state.entries), len(state.blocking)) for merge, state in states.items()}
 
 
 # -- the prover ------------------------------------------------------------------------------------------------------------

@@ -18,7 +18,9 @@ from cms.cli.adoption import adopt
 from cms.cli.check import check
 from cms.cli.content import list_entries, search, show
 from cms.cli.exits import FINE, MEANINGS, UNEXPECTED, UNREAD, Refused
+from cms.cli.log import show_log
 from cms.cli.output import err, print_bytes, print_error, print_refusal, silence_output
+from cms.cli.proof import verify
 from cms.cli.serve import serve
 from cms.cli.start import index, init
 from cms.errors import CMSError
@@ -130,6 +132,8 @@ register(
 register(
     "search", search, "cms search innovasjon", "cms search '\"ny teknologi\" OR roboter' --collection posts --json"
 )
+register("log", show_log, "cms log", "cms log --ref easter", "cms log --person kari --since 2026-05-01 --json")
+register("verify", verify, "cms verify", "cms verify --allowed-signers ~/allowed_signers", "cms verify --json")
 user = register_group("user", "Accounts: who may sign in. On the server's own machine.")
 register("add", accounts.add_user, "cms user add kari", "cms user add importer --no-password", group=user)
 register("passwd", accounts.change_password, "cms user passwd kari", "cms user passwd kari --generate", group=user)

@@ -11,12 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cms.commits import Step, read_steps
-from cms.pushlog import LogEntry
+from cms.pushlog import LogEntry, PushLog
 from cms.refs import BlobId, CommitId
 from cms.store import Store
 from cms.trailers import read_trailers
 
 Moves = Mapping[CommitId, LogEntry]
+_PUBLISHING = frozenset({"publish", "bypass", "push"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,11 +66,17 @@ class Origins:
     introduced: dict[CommitId, int] = field(default_factory=dict)
 
 
+def find_moves(log: PushLog, ref: str) -> Moves:
+    """Find where the push log saw the published branch *ref* go; of what it saw twice the last, which is what happened."""
+    entries = ((entry, move) for entry in log.entries() if entry.act in _PUBLISHING for move in entry.moves)
+    return {move.new: entry for entry, move in entries if move.ref == ref and move.new is not None}
+
+
 def find_origins(store: Store, commit: CommitId, moves: Moves) -> Origins:
     """Find out where everything at *commit* came from.
 
     Args:
-        moves: where the push log saw the published branch go.
+        moves: from ``find_moves``.
 
     Raises:
         RepositoryProblem: Git's program is missing or fails, or an object is missing or damaged.

@@ -15,7 +15,7 @@ from cms.people import read_policy
 from cms.policy import Policy
 from cms.proof.grounds import EntryProof, PublicationProof, Report, Standing
 from cms.proof.judging import judge_file, judge_publication
-from cms.proof.origins import Moves, Origins, find_origins, follow_origins
+from cms.proof.origins import Origins, find_moves, find_origins, follow_origins
 from cms.proof.replay import Replay, Replayer
 from cms.proof.signers import AllowedSigners
 from cms.proof.trail import Trail
@@ -27,7 +27,6 @@ from cms.store import Store
 from cms.trailers import find_trailer
 
 Progress = Callable[[int, int], None]
-_PUBLISHING = frozenset({"publish", "bypass", "push"})
 _STEP = 100
 
 
@@ -111,10 +110,11 @@ class Prover:
         newest = entries[-1].id if entries else None
         if known is not None and known.newest == newest and known.origins.commit == commit:
             return known
+        moves = find_moves(self._log, self._ref)
         if known is not None and known.newest is not None:
-            origins = follow_origins(self._store, known.origins, commit, self._moves())
+            origins = follow_origins(self._store, known.origins, commit, moves)
         else:
-            origins = find_origins(self._store, commit, self._moves())
+            origins = find_origins(self._store, commit, moves)
         if known is not None:
             known.replayer.close()
         policy, problem = self._read_policy(commit)
@@ -130,16 +130,6 @@ class Prover:
         replayer.server_keys |= claimed
         self._known = _Known(newest, origins, policy, problem, replayer, claimed, {})
         return self._known
-
-    def _moves(self) -> Moves:
-        """Where the log saw the published branch go; of what it saw twice the last, which is what happened."""
-        return {
-            move.new: entry
-            for entry in self._log.entries()
-            if entry.act in _PUBLISHING
-            for move in entry.moves
-            if move.ref == self._ref and move.new is not None
-        }
 
     def _read_policy(self, commit: CommitId) -> tuple[Policy, str]:
         """Whose keys are whose at *commit*, and why nobody has one."""

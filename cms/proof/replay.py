@@ -30,7 +30,7 @@ from cms.workflow.gather import parse_claim
 from cms.workflow.outcome import DraftState, EntryState
 from cms.workflow.provenance import Bringing, Life, attribute, describe
 from cms.workflow.state import fold
-from cms.workflow.touches import changed_files
+from cms.workflow.touches import Bases, changed_files
 from cms.workflow.wording import count_of
 
 _MERGED = re.compile(r"Merge (?:remote-tracking )?branch '(?:[^']*/)?drafts/([^'/]+)'")
@@ -238,22 +238,18 @@ class _Looking:
         self._life = self._find_life()
         self._brought = attribute(self._life.tips, parents)
         self._first = attribute(self._known_tips(), parents)
+        self._ordered = self._order()
+        self._bases = Bases(replayer.store, publication.before, self._ordered)
 
     def facts(self, files: tuple[FileFacts, ...]) -> Facts:
         publication = self._publication
-        ordered = self._order()
-        touched: set[str] = set()
-        commits = []
-        for commit in ordered:
-            facts = self._commit(commit, touched)
-            touched |= facts.changed
-            commits.append(facts)
+        commits = tuple(map(self._commit, self._ordered))
         return Facts(
             name=self._draft,
             head=publication.head,
             base=None,
             published=publication.before,
-            commits=tuple(commits),
+            commits=commits,
             files=files,
             merge=Merge(changes={}, contents={}, clashes=(), base=publication.before),
             started_by=self._life.started_by,
@@ -295,7 +291,7 @@ class _Looking:
                     push(child)
         return ordered
 
-    def _commit(self, commit: Commit, touched: Collection[str]) -> CommitFacts:
+    def _commit(self, commit: Commit) -> CommitFacts:
         trailers = read_trailers(commit.message)
         is_empty = self._is_empty(commit)
         brought, first = self._brought.get(commit.id), self._first.get(commit.id)
@@ -312,7 +308,7 @@ class _Looking:
             trailers=trailers,
             is_empty=is_empty,
             changed=frozenset() if is_empty else self._changed(commit),
-            seen=self._seen(commit, touched)
+            seen=self._seen(commit)
             if is_verdict and words.get("review", "").strip().casefold() == "approve"
             else NOTHING_SEEN,
             attestation=self._attest(commit, words, is_verdict=is_verdict),
@@ -331,10 +327,12 @@ class _Looking:
         touches = self._origins.steps[commit.id].touches
         return frozenset(path for touch in touches for path in (touch.path, touch.source) if path is not None)
 
-    def _seen(self, commit: Commit, touched: Collection[str]) -> Mapping[str, BlobId | None]:
-        """What the draft had made, when this was said, of the files that were published."""
-        paths = [path for path in self._publication.files if path in touched]
-        return dict(zip(paths, self._replayer.store.find_blobs(commit.id, paths), strict=True))
+    def _seen(self, commit: Commit) -> Mapping[str, BlobId | None]:
+        """What the draft had changed, when this was said, of the files that were published."""
+        paths = list(self._publication.files)
+        base, find = self._bases.find(commit.id), self._replayer.store.find_blobs
+        before = find(base, paths) if base is not None else [None] * len(paths)
+        return {path: new for path, old, new in zip(paths, before, find(commit.id, paths), strict=True) if new != old}
 
     def _attest(self, commit: Commit, words: Mapping[str, str], *, is_verdict: bool) -> Attestation:
         key = self._replayer.key(commit, self._policy)

@@ -6,6 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from cms.proof.grounds import Act, EntryProof, Ground, Report, Standing
+from cms.proof.newsroom import Deed
 from cms.workflow.wording import count_of, list_names
 
 SHORT = 10
@@ -146,6 +147,41 @@ def ordered(entries: Sequence[EntryProof]) -> list[EntryProof]:
     """What somebody should look at first, then entries, then other files that were published."""
     shown = [entry for entry in entries if entry.collection is not None or entry.standing is not Standing.IMPORTED]
     return sorted(shown, key=lambda entry: (not entry.standing.is_fault, entry.collection is None, entry.path))
+
+
+def deed_json(deed: Deed, zone: ZoneInfo) -> dict[str, Any]:
+    """One act of the newsroom."""
+    led_to = deed.led_to
+    return {
+        "at": _iso(deed.at, zone),
+        "person": deed.person,
+        "name": deed.name,
+        "did": deed.did,
+        "draft": deed.draft,
+        "via": deed.via or None,
+        "says": deed.says or None,
+        "details": list(deed.details),
+        "commit": deed.commit,
+        "led_to": led_to
+        and {"what": led_to.what, "at": _iso(led_to.at, zone), "name": led_to.name, "commit": led_to.commit},
+        "is_attested": deed.is_attested,
+    }
+
+
+def tell_deed(deed: Deed, zone: ZoneInfo, *, has_log: bool) -> Iterator[str]:
+    """One act of the newsroom: a line for itself, and one for each thing more to know."""
+    what = " ".join(part for part in (deed.did, deed.draft) if part)
+    via = f" ({deed.via})" if deed.via else ""
+    says = f": {deed.says}" if deed.says else ""
+    yield f"{_local(deed.at, zone)}  {deed.name} {what}{via}{says}"
+    for detail in deed.details:
+        yield f"{_INDENT}{detail}"
+    led_to = deed.led_to
+    if led_to is not None:
+        commit = f", {led_to.commit[:SHORT]}" if led_to.commit else ""
+        yield f"{_INDENT}led to: {led_to.what} {_local(led_to.at, zone)} by {led_to.name}{commit}"
+    if has_log and not deed.is_attested:
+        yield f"{_INDENT}! the entry of the log is not signed with the server's key: nobody vouches for this"
 
 
 def _iso(at: datetime, zone: ZoneInfo) -> str:

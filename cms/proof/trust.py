@@ -72,11 +72,7 @@ class Trust:
                 told = "it is not in the file" if self._signers is not None else "no file says that it is the server's"
                 yield f"the server's key {trust.key} vouches for itself: {told}"
         if not self._log.entries():
-            remote = next(iter(self._store.remotes()), "origin")
-            yield (
-                "this clone has no push log, so that nobody can tell who pushed what; get it with: "
-                f"git fetch {remote} {PUSH_LOG}:{PUSH_LOG}"
-            )
+            yield no_log(self._store)
         if (self._store.common_dir / "shallow").is_file():
             yield "this clone is shallow, and what is older than it looks imported; get the rest with: git fetch --unshallow"
 
@@ -122,3 +118,12 @@ class Trust:
             return self._store.is_ancestor(self._origins.commit, moved)
         except RepositoryProblem:  # it is not in this clone
             return False
+
+
+def no_log(store: Store) -> str:
+    """What a clone without a push log lacks, and the one command that gets it."""
+    remote = next(iter(store.remotes()), "origin")
+    return (
+        "this clone has no push log, so that nobody can tell who pushed what; get it with: "
+        f"git fetch {remote} {PUSH_LOG}:{PUSH_LOG}"
+    )
