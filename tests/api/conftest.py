@@ -1,14 +1,18 @@
 """Clients: of the demo, and of a repository that a test fills itself."""
 
+import os
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.api.newsdesk import Newsdesk
 from tests.api.tools import MODEL, Client, demo_repo, person, post
 from tests.repo import Repo
 
 Serve = Callable[[], Client]
+MEMORY = Path("/dev/shm")  # noqa: S108
 
 
 @pytest.fixture
@@ -23,6 +27,16 @@ def serve(repo: Repo) -> Iterator[Serve]:
     yield open_client
     for client in opened:
         client.site.close()
+
+
+@pytest.fixture
+def desk() -> Iterator[Newsdesk]:
+    """A newsroom behind its application, in memory where that is possible: what is tested here is not whether the disk is waited for."""
+    place = MEMORY if os.access(MEMORY, os.W_OK) else None
+    with tempfile.TemporaryDirectory(dir=place) as folder:
+        opened = Newsdesk(Path(folder))
+        yield opened
+        opened.close()
 
 
 @pytest.fixture(scope="session")
