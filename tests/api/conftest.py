@@ -12,7 +12,7 @@ from tests.api.tools import MODEL, Client, demo_repo, person, post
 from tests.repo import Repo
 
 Serve = Callable[[], Client]
-MEMORY = Path("/dev/shm")  # noqa: S108
+MEMORY = Path("/dev/shm")
 
 
 @pytest.fixture
