@@ -17,6 +17,7 @@ from cms.refs import CommitId, draft_ref
 from cms.workflow.actions import Action
 from cms.workflow.flow import ATTEMPTS, Draft, Workflow, no_draft
 from cms.workflow.outcome import DraftState, Status, describe_clash
+from cms.workflow.state import why_no_publishing
 from cms.workflow.turn import Turn
 
 PUBLISHING = ("publish", "bypass")
@@ -101,6 +102,10 @@ def _publish(
             state = draft.state
             if state.status is Status.PUBLISHED:
                 return _nothing_left(flow, who, draft, now)
+            # The matrix knows who publishes what, and not that a rule leaves protected files to one person alone.
+            reason_against = why_no_publishing(state, draft.policy, who.person)
+            if action is Action.PUBLISH and reason_against:
+                raise Forbidden(reason_against, permission=permission, draft=name)
             refuse_unpublishable(state, action)
             try:
                 return _merge(flow, who, draft, message=message, reason=reason, now=now)
