@@ -85,10 +85,10 @@ class Site:
         """Write to the log that *by* moved the draft to where it is."""
         self.record(by, Move(draft_ref(name), CommitId(old) if old else None, self.head(name)), at=at)
 
-    def record(self, by: str, *moves: Move, at: datetime | None = None) -> None:
+    def record(self, by: str, *moves: Move, at: datetime | None = None, act: str = "push", via: str = "git") -> None:
         self.minutes += 1
         at = at or NOW + timedelta(minutes=self.minutes)
-        self.log.append(self.writer, act="push", person=by, via="git", moves=moves, at=at)
+        self.log.append(self.writer, act=act, person=by, via=via, moves=moves, at=at)
 
     def gatherer(self, *, has_log: bool = True) -> Gatherer:
         return Gatherer(self.store, MAIN, log=self.log if has_log else None)
@@ -219,6 +219,42 @@ def test_a_moment_taken_away_by_who_could_publish_then_stays_away_and_by_others_
         site.push(by, old=before)
     site.repo.commit({"cms.toml": settings()})  # Ola is no publisher (any more)
     assert (site.state().publish_at is not None) == is_kept
+
+
+def test_an_unsigned_verdict_in_a_second_draft_is_nobodys_there_even_if_its_giver_pushed_both(site: Site) -> None:
+    site.push("ola")
+    written = site.head()
+    site.draft({}, message=APPROVE, author=KARI)
+    site.push("kari", old=written)
+    site.repo.git("update-ref", "refs/heads/drafts/second", str(site.head()))
+    site.push("kari", name="second")
+    assert site.state().status is Status.APPROVED
+    second = site.state(name="second")
+    assert second.remarks[0].why_not == "it was given on the draft 'easter'; a verdict counts only where it was given"
+    assert approvals(second) == {POST: ()}
+
+
+def test_a_verdict_stays_where_it_was_given_first_though_another_draft_begins_at_it(site: Site) -> None:
+    site.push("ola")
+    written = site.head()
+    verdict = site.draft({}, message=APPROVE, author=KARI)
+    site.draft({}, message="Hm\n\nReview: comment", author=KARI)
+    site.push("kari", old=written)
+    site.repo.git("update-ref", "refs/heads/drafts/second", str(verdict))
+    site.push("ola", name="second")
+    assert site.state().status is Status.APPROVED
+
+
+@pytest.mark.parametrize(("actor", "counts"), [("kari", ("kari",)), ("ola", ())])
+def test_what_the_server_wrote_down_is_of_the_one_whom_the_log_names(
+    site: Site, actor: str, counts: tuple[str, ...]
+) -> None:
+    site.push("ola")
+    written = site.head()
+    message = f"{APPROVE}\nDraft: easter\nActed-by: kari"
+    site.draft({}, message=message, author=("Branchpress", "branchpress@localhost"))
+    site.record(actor, Move(draft_ref("easter"), written, site.head()), act="verdict", via="session")
+    assert approvals(site.state()) == {POST: counts}
 
 
 def test_what_was_made_past_the_log_is_not_of_who_pushes_next(site: Site) -> None:
@@ -401,6 +437,21 @@ def test_a_log_that_was_rewritten_is_read_anew(site: Site) -> None:
     site.repo.git("update-ref", "-d", "refs/cms/log")
     site.push("kari")
     assert site.facts(gatherer).started_by == "kari"
+
+
+def test_a_draft_whose_text_became_public_otherwise_is_published_also_after_it_merged_that(site: Site) -> None:
+    site.push("ola")
+    site.repo.commit({POST: post("Two")})
+    assert site.facts().is_published
+    merged = [str(site.head()), site.repo.git("rev-parse", "main")]
+    site.repo.commit({}, branch="drafts/easter", author=OLA, parents=merged)
+    facts = site.facts()
+    assert (facts.is_published, facts.files) == (True, ())
+
+
+def test_a_draft_that_took_everything_back_is_not_published(site: Site) -> None:
+    site.draft({POST: post("One")})
+    assert not site.facts().is_published
 
 
 def test_a_draft_published_by_moving_the_branch_to_it_is_published(site: Site) -> None:
