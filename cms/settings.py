@@ -287,6 +287,7 @@ class Environment:
         url: ``CMS_URL``: this server's public address, where ``cms.toml`` names none; ``cms serve`` sets it to where it listens.
         state: ``CMS_STATE``: folder of what must not be in Git, over what ``cms.toml`` says.
         state_home: ``XDG_STATE_HOME``: where that folder goes when nobody says.
+        quarantine: ``GIT_QUARANTINE_PATH``, or ``GIT_OBJECT_DIRECTORY``: where Git keeps the objects of a push while it asks a hook.
     """
 
     site: Path = Path()
@@ -295,11 +296,13 @@ class Environment:
     url: str = ""
     state: str = ""
     state_home: Path = STATE_HOME
+    quarantine: Path | None = None
 
 
 def read_environment(variables: Mapping[str, str] = os.environ) -> Environment:
     """The environment, read once at the start of a process."""
     home = variables.get("XDG_STATE_HOME", "")
+    quarantine = variables.get("GIT_QUARANTINE_PATH") or variables.get("GIT_OBJECT_DIRECTORY")
     return Environment(
         site=Path(variables.get("CMS_SITE", ".")),
         branch=variables.get("CMS_BRANCH", ""),
@@ -308,6 +311,7 @@ def read_environment(variables: Mapping[str, str] = os.environ) -> Environment:
         state=variables.get("CMS_STATE", ""),
         # As the specification of these variables has it, a path that is not absolute is ignored.
         state_home=Path(home) if home.startswith("/") else STATE_HOME,
+        quarantine=Path(quarantine) if quarantine else None,
     )
 
 

@@ -172,8 +172,10 @@ class Store:
         with self.lend() as git:
             return parse_commit(id, _read(git, id, ObjectType.COMMIT))
 
-    def commits_between(self, old: CommitId, new: CommitId, *, limit: int) -> list[Commit] | None:
-        """Read the commits of *new* that *old* does not have, none before its children; None when more than *limit*.
+    def commits_between(
+        self, old: CommitId, new: CommitId, *, limit: int, beside: Iterable[CommitId] = ()
+    ) -> list[Commit] | None:
+        """Read the commits of *new* that neither *old* nor any of *beside* has, none before its children; None when more than *limit*.
 
         Raises:
             RepositoryProblem: a commit is missing or damaged.
@@ -181,7 +183,8 @@ class Store:
         with self.lend() as git:
             try:
                 walker = git.repository.walk(new, SortMode.TOPOLOGICAL)
-                walker.hide(old)
+                for known in (old, *beside):
+                    walker.hide(known)
                 ids = [CommitId(str(commit.id)) for commit in islice(walker, limit + 1)]
             except (pygit2.GitError, KeyError, ValueError, OSError) as error:
                 raise _object_problem(new, error) from error

@@ -147,7 +147,7 @@ class _Pushed:
         if is_forced and look.may("draft.force", replace(target, paths=()), self.said):
             former = _former(look, self.old, f"{self.name}-before")
             self.said.notes.append(f"drafts/{self.name} was rewritten. {former}")
-        if paths or is_forced or any(not _is_verdict(look, commit) for commit in commits):
+        if paths or is_forced or any(not is_verdict(look, commit) for commit in commits):
             look.may("draft.write" if is_own else "draft.write_others", target, self.said)
 
     # -- verdicts ------------------------------------------------------------------------------------------------------
@@ -159,7 +159,7 @@ class _Pushed:
             remark = remarks.get(commit.id)
             if remark is None:
                 continue
-            if not _is_verdict(self.look, commit):
+            if not is_verdict(self.look, commit):
                 self.said.notes.append(
                     f"warning: what commit {describe(commit)} says of a review is ignored: {remark.why_not}"
                 )
@@ -218,7 +218,7 @@ def _status(state: DraftState) -> str:
     return text
 
 
-def _is_verdict(look: Look, commit: Commit) -> bool:
+def is_verdict(look: Look, commit: Commit) -> bool:
     """Whether *commit* changes nothing and says something."""
     if len(commit.parents) != 1 or look.store.commit(commit.parents[0]).tree != commit.tree:
         return False
