@@ -242,6 +242,8 @@ class PushLog:
             as ``append``.
         """
         key = _server_key(writer)
+        if not self.entries():
+            self._append(writer, _Draft("setup", person, via, (), "", at))
         self._require_current(key, self._read())
         new = key.prepare_next()
         entry = self._append(writer, _Draft("rotate", person, via, (), note, at, new))

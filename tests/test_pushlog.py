@@ -457,3 +457,12 @@ def test_after_the_key_was_lost_a_new_chain_counts_for_those_who_are_told_its_ke
     assert log.append(writer, act="push", person="ola", via="git", moves=[Move(DRAFT, ONE, TWO)], at=AT).is_valid
     assert [entry.is_valid for entry in log.entries()] == [True, True, True]
     assert [entry.is_valid for entry in server.fresh().entries()] == [True, False, False]
+
+
+def test_the_key_can_be_replaced_before_anything_was_written(server: Server) -> None:
+    old = server.key.public_key
+    server.rotate()
+    log = server.fresh()
+    assert acts(log.entries()) == ["setup", "rotate", "rotated"]
+    assert all(entry.is_valid for entry in log.entries())
+    assert log.server_keys() == {old, server.key.public_key}

@@ -18,11 +18,13 @@ from cms.cli.adoption import adopt
 from cms.cli.check import check
 from cms.cli.content import list_entries, search, show
 from cms.cli.exits import FINE, MEANINGS, UNEXPECTED, UNREAD, Refused
+from cms.cli.key import rotate_key, show_key
 from cms.cli.log import show_log
 from cms.cli.output import err, print_bytes, print_error, print_refusal, silence_output
 from cms.cli.proof import verify
 from cms.cli.serve import serve
 from cms.cli.start import index, init
+from cms.cli.upkeep import maintain_repository
 from cms.errors import CMSError
 from cms.log import configure_log
 from cms.settings import read_environment
@@ -114,6 +116,7 @@ register(
 register("check", check, "cms check", "cms check --ref drafts/easter", "cms check --format github")
 register("init", init, "cms init my-site", "cms init bloggen --locale nb --title 'Bloggen vår'")
 register("adopt", adopt, "cms adopt", "cms adopt ../jekyll-blog --dry-run", "cms adopt blog.git --output model")
+register("maintain", maintain_repository, "cms maintain", "cms maintain /srv/site.git")
 register("index", index, "cms index", "cms index --rebuild", "cms index --verify")
 register(
     "list",
@@ -141,6 +144,9 @@ register("disable", accounts.disable_user, "cms user disable kari", group=user)
 register("enable", accounts.enable_user, "cms user enable kari", group=user)
 register("erase", accounts.erase_user, "cms user erase kari", "cms user erase kari --yes", group=user)
 register("list", accounts.list_users, "cms user list", "cms user list --json", group=user)
+key = register_group("key", "The server's key, which its word rests on. On the server's own machine.")
+register("show", show_key, "cms key show", "cms key show --json", group=key)
+register("rotate", rotate_key, "cms key rotate --as kari --note 'once a year'", "cms key rotate --lost", group=key)
 token = register_group("token", "Tokens: what programs and Git sign in with. On the server's own machine.")
 register(
     "create",
