@@ -25,6 +25,16 @@ UPLOAD, RECEIVE = "/git/site.git/git-upload-pack", "/git/site.git/git-receive-pa
 INFO = "/git/site.git/info/refs?service=git-upload-pack"
 
 
+@pytest.fixture(scope="module")
+def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server for all those tests that change nothing."""
+    repo = Repo.create(tmp_path_factory.mktemp("lasting") / "site.git")
+    repo.commit({"content/posts/a.md": "A"})
+    running = Server(House(Store.open(repo.path)), Judge())
+    yield running
+    running.stop()
+
+
 def ask(
     server: Server, path: str, body: bytes | None = None, *, person: str | None = "kari", **headers: str
 ) -> tuple[HTTPResponse, bytes]:
@@ -59,9 +69,9 @@ def lines(*texts: bytes) -> bytes:
         "/git//site.git/info/refs?service=git-upload-pack",
     ],
 )
-def test_nothing_but_the_smart_protocol_of_the_repository_exists(server: Server, path: str) -> None:
-    assert ask(server, path)[0].status == 404
-    assert ask(server, path, person=None)[0].status == 404
+def test_nothing_but_the_smart_protocol_of_the_repository_exists(lasting: Server, path: str) -> None:
+    assert ask(lasting, path)[0].status == 404
+    assert ask(lasting, path, person=None)[0].status == 404
 
 
 def test_objects_cannot_be_had_by_their_names(server: Server, repo: Repo) -> None:
@@ -70,8 +80,8 @@ def test_objects_cannot_be_had_by_their_names(server: Server, repo: Repo) -> Non
 
 
 @pytest.mark.parametrize("person", [None, "kari "])
-def test_who_is_not_known_is_asked_for_a_name(server: Server, person: str | None) -> None:
-    response, body = ask(server, INFO, person=person)
+def test_who_is_not_known_is_asked_for_a_name(lasting: Server, person: str | None) -> None:
+    response, body = ask(lasting, INFO, person=person)
     assert response.status == 401
     assert response.headers["WWW-Authenticate"] == 'Basic realm="The news of ", charset="UTF-8"'
     assert b"refs/heads/main" not in body
@@ -125,15 +135,15 @@ def test_whoever_is_revoked_between_two_requests_of_one_push_is_refused(
     ],
 )
 def test_what_is_no_request_of_gits_is_refused(
-    server: Server, path: str, body: bytes, headers: dict[str, str], status: int
+    lasting: Server, path: str, body: bytes, headers: dict[str, str], status: int
 ) -> None:
-    response, told = ask(server, path, body, **headers)
+    response, told = ask(lasting, path, body, **headers)
     assert (response.status, response.headers["Content-Type"]) == (status, "text/plain; charset=utf-8")
     assert told.endswith(b"\n")
 
 
-def test_a_request_with_the_wrong_method_names_the_right_one(server: Server) -> None:
-    response, _ = ask(server, UPLOAD)
+def test_a_request_with_the_wrong_method_names_the_right_one(lasting: Server) -> None:
+    response, _ = ask(lasting, UPLOAD)
     assert (response.status, response.headers["Allow"]) == (405, "POST")
 
 
@@ -142,16 +152,16 @@ def test_the_question_whether_a_large_push_may_come_is_answered(server: Server, 
     assert judge.asked == []
 
 
-def test_answers_are_kept_by_nobody(server: Server) -> None:
-    response, body = ask(server, INFO)
+def test_answers_are_kept_by_nobody(lasting: Server) -> None:
+    response, body = ask(lasting, INFO)
     assert body.startswith(b"001e# service=git-upload-pack\n0000")
     assert "no-cache" in response.headers["Cache-Control"]
     assert response.headers["Content-Type"] == "application/x-git-upload-pack-advertisement"
 
 
-def test_the_version_of_the_protocol_is_all_that_is_handed_on(server: Server) -> None:
-    assert b"version 2" in ask(server, INFO, Git_Protocol="x=1:version=2")[1]
-    assert b"version 2" not in ask(server, INFO, Git_Protocol="version=22:hooks=/tmp")[1]
+def test_the_version_of_the_protocol_is_all_that_is_handed_on(lasting: Server) -> None:
+    assert b"version 2" in ask(lasting, INFO, Git_Protocol="x=1:version=2")[1]
+    assert b"version 2" not in ask(lasting, INFO, Git_Protocol="version=22:hooks=/tmp")[1]
 
 
 def test_with_all_slots_taken_the_next_ones_wait_and_the_rest_is_told_to_come_later(
