@@ -7,7 +7,9 @@ import time
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from cms.cli import app
 from cms.errors import RepositoryProblem, TooBusy
 from cms.maintenance import MANY_PACKS, Upkeep, maintain, needs_maintenance
 from cms.refs import CommitId
@@ -136,3 +138,13 @@ def test_a_work_tree_is_maintained_in_its_own_folder(work_tree: Repo) -> None:
     assert maintain(Store.open(work_tree.path)).packs == 1
     assert Path(work_tree.path / ".git" / "packed-refs").exists()
     assert work_tree.git("status", "--porcelain") == ""
+
+
+def test_the_command_says_what_it_came_to(repo: Repo) -> None:
+    repo.commit({"a.md": "a\n"})
+    lock = repo.path / f"{MAIN}.lock"
+    lock.touch()
+    os.utime(lock, (OLD, OLD))
+    done = CliRunner().invoke(app, ["maintain", str(repo.path)])
+    assert done.exit_code == 0
+    assert " ".join(done.output.split()) == f"Removed {lock}, which somebody had left behind. 1 pack, 0 loose objects."
