@@ -7,6 +7,7 @@ The verbs themselves are in the modules beside this one, each once, each with th
 """
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -34,6 +35,7 @@ from cms.workflow.gather import Gatherer, Judge
 from cms.workflow.judging import judge_merge
 from cms.workflow.outcome import DraftState
 from cms.workflow.state import fold
+from cms.workflow.turn import Turn
 from cms.worktree import checkout_problem, refresh_work_tree
 from cms.writer import Ident, Writer
 
@@ -306,19 +308,39 @@ class Workflow:
             tree=tree, parents=parents, author=author, committer=committer, message=with_trailers(message, trailers)
         )
 
-    def record(self, who: Principal, act: str, moves: Sequence[Move], *, note: str = "", now: datetime) -> None:
+    def record(
+        self,
+        who: Principal,
+        act: str,
+        moves: Sequence[Move],
+        *,
+        note: str = "",
+        now: datetime,
+        has_turn: bool = False,
+    ) -> None:
         """Write what is about to happen to the log, then move the refs, each by compare-and-swap.
 
         The first move is the act; when it fails nothing has happened. The rest is repeatable work (:func:`tidy`), and does not fail the act.
+        On the server all this is one turn: what somebody says of a draft comes before a publication of it, which then knows of it, or is
+        refused; and the log tells of nothing that somebody faster made impossible.
+
+        Args:
+            has_turn: the caller took it, since it decided on more than the first ref.
 
         Raises:
             RefMoved: somebody was faster.
             Conflict: a work tree that has the branch checked out holds changes that are not committed.
+            TooBusy: others had the turn for too long.
         """
+        with nullcontext() if has_turn or not self.is_server else Turn(self.store.common_dir):
+            self._record(who, act, moves, note, now)
+
+    def _record(self, who: Principal, act: str, moves: Sequence[Move], note: str, now: datetime) -> None:
         first, *rest = moves
         if first.new is not None and (problem := checkout_problem(self.store, first.ref, first.new)):
             raise Conflict(problem)
         if self.is_server:
+            require_still(self.store, first)
             self.log.append(self.writer, act=act, person=who.person, via=who.via, moves=moves, note=note, at=now)
         message = f"{act} by {who.person}"
         self.writer.move_ref(first.ref, old=first.old, new=first.new, message=message)
@@ -373,6 +395,23 @@ def require_head(draft: Draft, expected: CommitId | None) -> None:
             f"the draft {draft.name} has changed since you looked: it is at {draft.head[:7]}, not at {expected[:7]}; look again",
             expected=expected,
             found=draft.head,
+        )
+
+
+def require_still(store: Store, move: Move) -> None:
+    """Refuse to log a move of a ref that is not there any more; the log must not tell of what cannot happen.
+
+    Raises:
+        RefMoved: somebody was faster.
+    """
+    found = store.resolve(move.ref)
+    if found != move.old:
+        where = f"is at {found[:10]}" if found is not None else "is gone"
+        raise RefMoved(
+            f"{short_name(move.ref)} {where} now: somebody else was faster; look again",
+            ref=move.ref,
+            expected=move.old,
+            found=found,
         )
 
 

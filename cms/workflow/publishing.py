@@ -5,8 +5,6 @@ compare-and-swap. Approvals, validity and conflicts are looked at for exactly th
 moves in between the swap fails and everything is looked at again.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -94,7 +92,7 @@ def _publish(
     now: datetime,
 ) -> Publication:
     for attempt in range(ATTEMPTS):
-        with _publishing(flow):
+        with Turn(flow.store.common_dir):
             done = _done_before(flow, who, permission, name)
             if done is not None:
                 return done
@@ -113,21 +111,6 @@ def _publish(
                 if attempt == ATTEMPTS - 1:
                     raise
     raise AssertionError("unreachable")
-
-
-@contextmanager
-def _publishing(flow: Workflow) -> Iterator[None]:
-    """One publication at a time on this machine, and no push beside it that says something about a draft.
-
-    Raises:
-        TooBusy: others were at it for too long.
-    """
-    turn = Turn(flow.store.common_dir)
-    turn.take()
-    try:
-        yield
-    finally:
-        turn.give_back()
 
 
 def refuse_unpublishable(state: DraftState, action: Action) -> None:
@@ -185,7 +168,7 @@ def _merge(flow: Workflow, who: Principal, draft: Draft, *, message: str, reason
         now=now,
     )
     moves = [Move(flow.ref, state.published, commit), Move(draft.ref, draft.head, None)]
-    flow.record(who, "bypass" if reason else "publish", moves, note=reason, now=now)
+    flow.record(who, "bypass" if reason else "publish", moves, note=reason, now=now, has_turn=True)
     return Publication(
         draft=draft.name,
         commit=commit,
@@ -230,5 +213,6 @@ def _done_before(flow: Workflow, who: Principal, permission: str, name: str) -> 
 def _nothing_left(flow: Workflow, who: Principal, draft: Draft, now: datetime) -> Publication:
     """The draft is public already: a second click, or what a crash left over. Only the ref goes away."""
     if flow.store.is_ancestor(draft.head, draft.state.published):
-        flow.record(who, "publish", [Move(draft.ref, draft.head, None)], note="was published already", now=now)
+        moves = [Move(draft.ref, draft.head, None)]
+        flow.record(who, "publish", moves, note="was published already", now=now, has_turn=True)
     return Publication(draft=draft.name, commit=None, head=draft.head, paths=(), approved_by=())

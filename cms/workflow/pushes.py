@@ -18,7 +18,7 @@ from cms.finding import printable
 from cms.pushlog import Move
 from cms.refs import DRAFTS, TAGS, CommitId, draft_ref, find_draft_name, short_name
 from cms.store import Store
-from cms.workflow.flow import Workflow, tidy
+from cms.workflow.flow import Workflow, require_still, tidy
 from cms.workflow.push import Answer, Command, Push, nothing
 from cms.workflow.pushed import Look, Said, tell
 from cms.workflow.pushed_drafts import judge_draft
@@ -159,6 +159,9 @@ class _Carrying:
             CMSError: nothing may happen.
         """
         self.turn.take()
+        # Git would refuse it after the log told of it: who brought what follows from the log.
+        for command in self.push.commands:
+            require_still(self.flow.store, Move(command.ref, command.old, command.new))
         for command in self.push.commands:
             self._keep(command)
         self._published = next((one.new for one in self.push.commands if one.ref == self.flow.ref), None)

@@ -7,6 +7,8 @@ at which somebody found that there is none and the moment at which the text goes
 import fcntl
 import time
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from cms.errors import TooBusy
 
@@ -47,3 +49,12 @@ class Turn:
         if self._is_taken:
             self._is_taken = False
             self._file.close()
+
+    def __enter__(self) -> Self:
+        self.take()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.give_back()
