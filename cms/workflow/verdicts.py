@@ -7,7 +7,7 @@ counts for is decided by the fold (``state``) each time anew, not here.
 import re
 from datetime import UTC, datetime, timedelta
 
-from cms.errors import Conflict, InvalidContent
+from cms.errors import Conflict, InvalidContent, InvalidQuery
 from cms.permissions import Principal
 from cms.pushlog import Move
 from cms.refs import CommitId
@@ -73,11 +73,11 @@ def request_changes(
     """Ask for changes; the draft cannot be published until *who* approves or withdraws this, or a maintainer lifts it.
 
     Raises:
-        Conflict: no message: nobody would know what to change.
+        InvalidQuery: no message: nobody would know what to change.
     """
     draft = flow.find_for(who, "review.changes", Action.CHANGES, name, expected=expected, now=now)
     if not message.strip():
-        raise Conflict("say what should change: a request for changes needs a message", draft=name)
+        raise InvalidQuery("say what should change: a request for changes needs a message", parameter="message")
     return _say(flow, who, draft, Action.CHANGES, message, anchor=anchor, now=now)
 
 
@@ -98,7 +98,7 @@ def comment(
     """
     draft = flow.find_for(who, "review.comment", Action.COMMENT, name, expected=expected, now=now)
     if not message.strip():
-        raise Conflict("a comment needs a message", draft=name)
+        raise InvalidQuery("a comment needs a message", parameter="message")
     return _say(flow, who, draft, Action.COMMENT, message, anchor=anchor, now=now)
 
 
@@ -123,13 +123,14 @@ def lift_changes(
     """Lift the request for changes of another *person*, with a reason; everybody can read who did it and why.
 
     Raises:
-        Conflict: there is no such request, or no reason.
+        Conflict: there is no such request.
+        InvalidQuery: no reason.
     """
     draft = flow.find_for(who, "review.lift", Action.LIFT, name, expected=expected, reason=reason, now=now)
     if not any(remark.person == person for remark in draft.state.blocking):
         raise Conflict(f"{person} has no open request for changes on {name}", draft=name)
     if not reason.strip():
-        raise Conflict("say why the request for changes is lifted", draft=name)
+        raise InvalidQuery("say why the request for changes is lifted", parameter="message")
     return _say(flow, who, draft, Action.LIFT, reason, trailers=[("Lifts", person)], now=now)
 
 
@@ -144,7 +145,7 @@ def schedule(
     action = Action.SCHEDULE if at is not None else Action.UNSCHEDULE
     draft = flow.find_for(who, "schedule", action, name, expected=expected, now=now)
     if at is not None and at.tzinfo is None:
-        raise Conflict("a moment needs a time zone, such as 2026-05-17T07:00+02:00")
+        raise InvalidQuery("a moment needs a time zone, such as 2026-05-17T07:00+02:00", parameter="publish_at")
     if at is not None and at <= now:
         raise Conflict(f"{at.isoformat()} is past; to publish at once use publish", draft=name)
     if at is not None and at > now + LATEST:
@@ -175,11 +176,13 @@ def with_subject(subject: str, message: str) -> str:
     """A commit message that begins with what is said, or with *subject* when nothing is.
 
     Raises:
-        Conflict: the message is too long.
+        InvalidQuery: the message is too long.
     """
     text = message.replace("\r\n", "\n").replace("\x00", "").strip()
     if len(text) > MESSAGE_MOST:
-        raise Conflict(f"the message has {len(text):,} characters, {MESSAGE_MOST:,} are possible")
+        raise InvalidQuery(
+            f"the message has {len(text):,} characters, {MESSAGE_MOST:,} are possible", parameter="message"
+        )
     if not text:
         return subject
     first = text.partition("\n")[0]
@@ -190,11 +193,12 @@ def check_anchor(flow: Workflow, draft: Draft, anchor: str) -> str:
     """*anchor* when it names a place in the draft.
 
     Raises:
+        InvalidQuery: it is none.
         Conflict: it does not.
     """
     found = ANCHOR.fullmatch(anchor.strip())
     if found is None:
-        raise Conflict(f"{anchor!r} is no place: write <path>#<field> or <path>:<line>", draft=draft.name)
+        raise InvalidQuery(f"{anchor[:200]!r} is no place: write <path>#<field> or <path>:<line>", parameter="anchor")
     removed = any(entry.path == found["path"] and entry.blob is None for entry in draft.state.entries)
     if not removed and flow.store.find_blob(draft.head, found["path"]) is None:
         raise Conflict(f"there is no file {found['path']!r} in the draft {draft.name}", draft=draft.name)

@@ -13,7 +13,7 @@ from cms.dates import parse_day
 from cms.edit import REMOVED, new_entry, set_fields
 from cms.edit.references import rewrite_references
 from cms.entry import RESERVED, Entry
-from cms.errors import Conflict, EntryNotFound, InvalidContent, RefMoved, RefNotFound
+from cms.errors import Conflict, EntryNotFound, InvalidContent, InvalidQuery, RefMoved, RefNotFound
 from cms.frontmatter import read
 from cms.model import ContentModel
 from cms.params import find_collection
@@ -52,7 +52,8 @@ def start_draft(flow: Workflow, who: Principal, name: str, *, now: datetime) -> 
 
     Raises:
         Forbidden: *who* may not begin drafts.
-        Conflict: the name is taken, or cannot be one.
+        InvalidQuery: no draft can have this name.
+        Conflict: the name is taken.
     """
     require("draft.create", who, flow.policy(), Target(owner=who.person))
     check_name(name)
@@ -67,7 +68,7 @@ def check_name(name: str) -> None:
     """Refuse what cannot be the name of a draft.
 
     Raises:
-        Conflict: says what a name looks like.
+        InvalidQuery: says what a name looks like.
     """
     try:
         draft_ref(name)
@@ -75,9 +76,10 @@ def check_name(name: str) -> None:
     except RefNotFound:
         is_well_formed = False
     if not is_well_formed:
-        raise Conflict(
-            f"{name!r} cannot be the name of a draft: use up to 100 letters (a to z), digits, '.', '_' and '-', "
-            "beginning with a letter or digit"
+        raise InvalidQuery(
+            f"{name[:110]!r} cannot be the name of a draft: use up to 100 letters (a to z), digits, '.', '_' and '-', "
+            "beginning with a letter or digit",
+            parameter="name",
         )
 
 

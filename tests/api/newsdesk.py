@@ -85,7 +85,9 @@ class Newsdesk:
             named.setdefault("Authorization", f"Bearer {secret or self.session(by)}")
         url = path if path.startswith(("/api/", "/git/", "/setup/", "/healthz", "/readyz", "/metrics")) else BASE + path
         if isinstance(body, bytes):
-            return self._client.request(method, url, content=body, headers={"Content-Type": "application/json", **named})
+            return self._client.request(
+                method, url, content=body, headers={"Content-Type": "application/json", **named}
+            )
         return self._client.request(method, url, headers=named, **({"json": body} if body is not None else {}))
 
     def get(self, path: str, by: str = "eva") -> Any:

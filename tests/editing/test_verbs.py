@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from cms.edit import REMOVED
-from cms.errors import Conflict, DraftNotFound, EntryNotFound, Forbidden, InvalidContent, StaleRequest
+from cms.errors import Conflict, DraftNotFound, EntryNotFound, Forbidden, InvalidContent, InvalidQuery, StaleRequest
 from cms.pushlog import Move
 from cms.refs import CommitId
 from cms.workflow.outcome import Status
@@ -228,7 +228,7 @@ def test_a_bot_does_not_lend_its_owner_a_second_pair_of_eyes(room: Newsroom) -> 
 
 @pytest.mark.parametrize("name", ["", "a b", "../x", "a/b", "x.lock", "-x", "æ", "a" * 101, "x..y", "HEAD~1"])
 def test_names_that_no_draft_can_have_are_refused(room: Newsroom, name: str) -> None:
-    with pytest.raises(Conflict, match="name of a draft"):
+    with pytest.raises(InvalidQuery, match="name of a draft"):
         start_draft(room.flow, room.who("ola"), name, now=room.tick())
 
 
