@@ -74,7 +74,9 @@ class Newsroom:
     pushed it), ``server`` (over the API), ``claimed`` (nobody vouches for it).
     """
 
-    def __init__(self, folder: Path, *, rules: str = "", keys: Mapping[str, PersonKey] | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, rules: str = "", settings: str = "", keys: Mapping[str, PersonKey] | None = None
+    ) -> None:
         self.repo = Repo.create(folder / "site.git")
         self.store = Store.open(self.repo.path)
         self.state = folder / "state"
@@ -85,7 +87,10 @@ class Newsroom:
         self.has_log = True
         self._server = Writer(self.store, signer=self.server)
         public = {id: key.public_key for id, key in self.keys.items()}
-        self.policy_files = {"cms.toml": people_toml(public, rules), "schemas/posts.yaml": SCHEMA.encode()}
+        self.policy_files = {
+            "cms.toml": settings.encode() + people_toml(public, rules),
+            "schemas/posts.yaml": SCHEMA.encode(),
+        }
         self.main = self.commit({**self.policy_files, A: post("Old")}, [], "Import", by="kari", how="claimed")
         self._server.move_ref(MAIN, old=None, new=self.main)
         self.heads: dict[str, CommitId] = {}
@@ -193,6 +198,13 @@ class Newsroom:
         self._server.move_ref(ref, old=head, new=None)
         self.main = merge
         return merge
+
+    def close(self, draft: str, *, by: str, note: str) -> None:
+        """Give a draft up."""
+        self.now += timedelta(minutes=1)
+        head = self.heads.pop(draft)
+        self.record("close", by, "api", Move(draft_ref(draft), head, None), note=note)
+        self._server.move_ref(draft_ref(draft), old=head, new=None)
 
     def put_on_main(self, files: Mapping[str, bytes | None]) -> CommitId:
         """Commit on the published branch itself, past everything."""
