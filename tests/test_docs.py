@@ -15,7 +15,7 @@ import pytest
 
 from cms.api.metrics import Metrics
 from cms.api.problems import HTTP_CODES, STATUS
-from cms.app import routes
+from cms.app import GitTransport, routes
 from cms.cli import app as commands
 from cms.cli.exits import EXIT_CODES, MEANINGS
 from cms.errors import CMSError

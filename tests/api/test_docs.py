@@ -6,7 +6,7 @@ import pytest
 
 from cms.api.metrics import Metrics
 from cms.api.problems import STATUS
-from cms.app import routes
+from cms.app import GitTransport, routes
 from cms.entry import META_KINDS
 from cms.errors import InvalidContent, InvalidSettings, RefNotFound
 from cms.filters import OPERATORS
