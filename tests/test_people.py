@@ -483,7 +483,7 @@ def test_what_is_about_to_be_published_is_refused_when_rules_would_not_fit_any_m
 
 def test_everything_that_acts_on_rules_knows_the_collections() -> None:
     # What only looks up people or keys, or an old commit, may go without.
-    looking = {"cli/accounts", "cli/key", "proof", "site", "workflow/gather", "workflow/provenance"}
+    looking = {"cli/accounts", "cli/key", "cli/log", "proof", "site", "workflow/gather", "workflow/provenance"}
     for path in sorted((ROOT / "cms").rglob("*.py")):
         name = path.relative_to(ROOT / "cms").with_suffix("").as_posix()
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):

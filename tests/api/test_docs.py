@@ -24,7 +24,7 @@ def test_every_name_is_documented(name: str) -> None:
 
 
 def test_every_route_is_documented(blog: Client) -> None:
-    for route in routes(Metrics(blog.site)):
+    for route in routes(Metrics(blog.site), GitTransport()):
         assert route.path.removeprefix("/api/v1").replace(":path", "") in TEXT
 
 
