@@ -112,6 +112,12 @@ class PushJudge:
             said[0].refuse(
                 f"there are {len(names):,} drafts, and {DRAFTS_MOST:,} are possible; close some first: cms close NAME"
             )
+        lives = (self._flow.log.life(draft_ref(name)) for name in names)
+        own = sum(life[0].person == push.by.person for life in lives if life)
+        if own + len(begun) > OWN_DRAFTS_MOST:
+            said[0].refuse(
+                f"you have {own:,} drafts, and {OWN_DRAFTS_MOST:,} are possible; close some first: cms close NAME"
+            )
         folded = {name.casefold(): name for name in names}
         for command in begun:
             name = find_draft_name(command.ref) or ""

@@ -12,6 +12,7 @@ from threading import Event
 
 import pytest
 
+from cms.errors import Conflict
 from cms.githttp import conversation, relay
 from cms.githttp.program import RECEIVE_PACK
 from cms.githttp.slots import Slots
@@ -346,3 +347,59 @@ def test_folders_of_killed_servers_are_cleared_away_and_those_of_living_ones_sta
     assert folder.exists()
     other.stop()
     assert not other.relay._folder.path.exists()
+
+
+def test_a_push_that_the_disk_refuses_to_keep_is_not_acknowledged(
+    clone: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, since: float) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(relay, "sync_push", refuse)
+    commit(clone)
+    done = git(clone, "push", "origin", f"HEAD:{DRAFT}")
+    assert done.code != 0
+    assert "HTTP 507" in done.output
+
+
+def test_an_answer_that_cannot_be_begun_refuses_the_push_and_is_ended(clone: Path, repo: Repo, judge: Judge) -> None:
+    ended: list[bool] = []
+
+    def begin() -> None:
+        raise Conflict("the log is full")
+
+    judge.answer = lambda _: Answer(accepted=True, begin=begin, end=lambda: ended.append(True))
+    commit(clone)
+    done = git(clone, "push", "origin", f"HEAD:{DRAFT}")
+    assert done.remarks == ["error: the log is full"]
+    assert DRAFT not in refs(repo)
+    wait_until(lambda: ended == [True])
+
+
+def test_what_an_answer_began_is_ended_once_when_the_refs_have_moved(clone: Path, repo: Repo, judge: Judge) -> None:
+    seen: list[bool] = []
+    judge.answer = lambda _: Answer(
+        accepted=True,
+        begin=lambda: seen.append(DRAFT in refs(repo)),
+        end=lambda: seen.append(DRAFT in refs(repo)),
+    )
+    commit(clone)
+    assert git(clone, "push", "origin", f"HEAD:{DRAFT}").code == 0
+    assert seen == [False, True]
+
+
+def test_a_secret_is_good_for_one_push_that_is_under_way(clone: Path, server: Server, judge: Judge) -> None:
+    told: list[bytes] = []
+
+    def answer(_: Push) -> Answer:
+        with socket.socket(socket.AF_UNIX) as desk:
+            desk.connect(str(server.relay._folder.path / "ask"))
+            desk.sendall(b'{"secret": "guessed", "commands": [], "quarantine": "", "options": []}')
+            desk.shutdown(socket.SHUT_WR)
+            told.append(desk.recv(100))
+        return Answer(accepted=False)
+
+    judge.answer = answer
+    commit(clone)
+    git(clone, "push", "origin", f"HEAD:{DRAFT}")
+    assert told == [b""]

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -15,9 +16,10 @@ import pytest
 
 from cms.errors import RepositoryProblem
 from cms.githttp import body as bodies
+from cms.githttp.child import Child
 from cms.githttp.durable import sync_push
 from cms.githttp.hook import Question, read_push, write_hook
-from cms.githttp.program import find_protocol, is_holed, parse_version
+from cms.githttp.program import find_program, find_protocol, is_holed, parse_version
 from cms.permissions import Principal
 from cms.refs import CommitId
 from tests.githttp.test_http import lines
@@ -217,3 +219,49 @@ def test_a_path_that_is_too_long_for_a_socket_is_told(monkeypatch: pytest.Monkey
     monkeypatch.setattr(folder, "_ROOMS", (Path("/" + "x" * 100),))
     with pytest.raises(RepositoryProblem, match="too long"):
         folder.PrivateFolder()
+
+
+@pytest.mark.parametrize(
+    ("version", "said"),
+    [("2.35.9", "cannot be served over HTTP with Git 2.35.9"), ("2.39.3", ""), ("nonsense", "with Git 0")],
+)
+def test_a_git_that_is_too_old_is_refused_with_the_one_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, said: str
+) -> None:
+    program = tmp_path / "git"
+    program.write_text(f"#!/bin/sh\necho git version {version}\n")
+    program.chmod(0o700)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    if not said:
+        assert find_program(tmp_path) == str(program)
+        return
+    with pytest.raises(RepositoryProblem, match=said):
+        find_program(tmp_path)
+
+
+async def run_child(folder: Path, *command: str) -> tuple[int, float]:
+    """(exit code, seconds until it had ended) of a program that is ended at once."""
+    limiter = anyio.CapacityLimiter(2)
+    child = await Child.start(command, {"PATH": os.defpath}, folder, limiter=limiter)
+    started_at = anyio.current_time()
+    return await child.end(limiter=limiter, seconds=0.1), anyio.current_time() - started_at
+
+
+def test_a_program_that_does_not_want_to_end_is_made_to_with_all_that_it_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cms.githttp.child.GRACE_SECONDS", 0.1)
+    script = f"trap '' TERM; sleep 60 & echo $! > {tmp_path}/pid; wait; wait"
+    code, _ = anyio.run(run_child, tmp_path, "sh", "-c", script)
+    assert code == -signal.SIGKILL
+    stat = Path("/proc", (tmp_path / "pid").read_text().strip(), "stat")
+    assert not stat.exists() or stat.read_text().split()[2] == "Z"
+
+
+def test_a_program_that_hears_that_nothing_more_comes_ends_by_itself(tmp_path: Path) -> None:
+    assert anyio.run(run_child, tmp_path, "sh", "-c", "read line; exit 3")[0] == 3
+
+
+def test_a_program_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(RepositoryProblem, match="git cannot be run"):
+        anyio.run(run_child, tmp_path, "/nowhere/git")

@@ -6,8 +6,11 @@ import pytest
 
 from cms.publicclone import PublicClone
 from cms.store import Store
+from tests.editing.tools import FILES
+from tests.githttp.paper import Paper
 from tests.githttp.server import House, Server, git, ok, refs
 from tests.githttp.test_http import ask
+from tests.githttp.test_merges import merge, propose
 from tests.githttp.test_transport import commit
 from tests.repo import Repo
 
@@ -70,3 +73,20 @@ def test_with_nothing_published_there_is_nothing_to_clone(public: str, repo: Rep
     repo.git("update-ref", "-d", MAIN)
     response, body = ask(server, "/git/site-public.git/info/refs?service=git-upload-pack", person=None)
     assert (response.status, body) == (503, b"nothing is published yet\n")
+
+
+def test_a_site_that_switches_it_on_has_one_that_follows_its_publications(tmp_path: Path) -> None:
+    settings = FILES["cms.toml"] + "[server]\npublic_clone = true\n"
+    paper = Paper(tmp_path, files={**FILES, "cms.toml": settings})
+    try:
+        address = f"http://127.0.0.1:{paper.server.port}/git/site-public.git"
+        ok(tmp_path, "clone", "-q", address, "public")
+        head = propose(paper, "easter")
+        assert git(tmp_path / "public", "fetch", "-q", "origin", head).code != 0
+        pia = paper.clone("pia")
+        new = merge(pia, "easter")
+        assert pia.git("push", "origin", "main").code == 0
+        ok(tmp_path / "public", "pull", "-q")
+        assert ok(tmp_path / "public", "rev-parse", "HEAD") == new
+    finally:
+        paper.close()

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from cms.errors import Conflict
+from cms.workflow import pushed, pushes
 from tests.editing.tools import FILES, PEOPLE, SETTINGS
 from tests.githttp.paper import Clone, Paper
 
@@ -337,3 +339,48 @@ def test_a_merge_of_what_is_published_into_a_draft_needs_no_right_to_what_others
     ola.ok("fetch", "-q")
     ola.ok("merge", "-q", "-m", "Catch up", "origin/main")
     assert ola.push("behind").code == 0
+
+
+def test_a_push_is_bounded_in_refs_commits_and_drafts(
+    paper: Paper, ola: Clone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ola.write("posts/many.md", NEW)
+    many = [f"HEAD:refs/heads/drafts/many-{number}" for number in range(51)]
+    assert (
+        ola.git("push", "origin", *many).remarks[0]
+        == "error: the push: at most 50 refs in one push; push them in parts"
+    )
+    monkeypatch.setattr(pushes, "OWN_DRAFTS_MOST", 0)
+    assert "drafts, and 0 are possible; close some first: cms close NAME" in ola.push("many").remarks[0]
+    monkeypatch.setattr(pushes, "DRAFTS_MOST", 1)
+    assert "drafts, and 1 are possible; close some first: cms close NAME" in ola.push("many").remarks[0]
+    monkeypatch.setattr(pushed, "COMMITS_MOST", 1)
+    ola.write("posts/many.md", NEW + "More.\n")
+    assert "new commits in one push; push them in parts" in ola.push("many").remarks[0]
+
+
+def test_an_octopus_is_refused(ola: Clone, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pushed, "PARENTS_MOST", 2)
+    for name in ("one", "two"):
+        ola.ok("checkout", "-q", "-b", name, "origin/main")
+        ola.write(f"posts/{name}.md", NEW)
+    ola.ok("checkout", "-q", "-b", "all", "origin/main")
+    ola.ok("merge", "-q", "-m", "All at once", "one", "two")
+    ola.write("posts/on-top.md", NEW)
+    assert "merges 2 commits at once" not in ola.push("octopus").output
+    monkeypatch.setattr(pushed, "PARENTS_MOST", 1)
+    assert "merges 2 commits at once, at most 1 are taken" in ola.push("octopus-2").remarks[0]
+
+
+def test_when_the_log_cannot_be_written_nothing_happens(
+    paper: Paper, ola: Clone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise Conflict("the log is signed with another key")
+
+    ola.write("posts/unlogged.md", NEW)
+    monkeypatch.setattr(paper.office.flow.log, "append", refuse)
+    assert ola.push("unlogged").remarks == ["error: the log is signed with another key"]
+    assert "refs/heads/drafts/unlogged" not in paper.refs
+    monkeypatch.undo()
+    assert ola.push("unlogged").code == 0
