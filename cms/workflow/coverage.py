@@ -144,9 +144,7 @@ class Coverage:
         return ""
 
     def _is_author(self, person: str, file: FileFacts, rule: Rule) -> bool:
-        return not rule.authors_may_approve and not self._rights.writers[file.path].isdisjoint(
-            self._rights.hands(person)
-        )
+        return not rule.authors_may_approve and person in self._rights.writers[file.path]
 
     # -- what is lacking -----------------------------------------------------------------------------------------------
 

@@ -234,14 +234,13 @@ def test_an_unsigned_verdict_in_a_second_draft_is_nobodys_there_even_if_its_give
     assert approvals(second) == {POST: ()}
 
 
-def test_a_verdict_stays_where_it_was_given_first_though_another_draft_begins_at_it(site: Site) -> None:
+def test_a_verdict_pushed_to_two_drafts_at_once_is_given_on_both(site: Site) -> None:
     site.push("ola")
     written = site.head()
-    verdict = site.draft({}, message=APPROVE, author=KARI)
-    site.draft({}, message="Hm\n\nReview: comment", author=KARI)
-    site.push("kari", old=written)
-    site.repo.git("update-ref", "refs/heads/drafts/second", str(verdict))
-    site.push("ola", name="second")
+    site.draft({}, message=APPROVE, author=KARI)
+    site.repo.git("update-ref", "refs/heads/drafts/second", str(site.head()))
+    moves = [Move(draft_ref("second"), None, site.head()), Move(draft_ref("easter"), written, site.head())]
+    site.record("kari", *moves)
     assert site.state().status is Status.APPROVED
 
 
