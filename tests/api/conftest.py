@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -29,14 +30,30 @@ def serve(repo: Repo) -> Iterator[Serve]:
         client.site.close()
 
 
-@pytest.fixture
-def desk() -> Iterator[Newsdesk]:
+@contextmanager
+def open_desk() -> Iterator[Newsdesk]:
     """A newsroom behind its application, in memory where that is possible: what is tested here is not whether the disk is waited for."""
     place = MEMORY if os.access(MEMORY, os.W_OK) else None
     with tempfile.TemporaryDirectory(dir=place) as folder:
         opened = Newsdesk(Path(folder))
         yield opened
         opened.close()
+
+
+@pytest.fixture
+def desk() -> Iterator[Newsdesk]:
+    """A newsroom with nothing in the making."""
+    with open_desk() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def still() -> Iterator[Newsdesk]:
+    """A newsroom with the draft ``x``, for requests that change nothing; that nothing was changed is looked at in the end."""
+    with open_desk() as opened:
+        head = opened.begin()
+        yield opened
+        assert [draft["head"] for draft in opened.get("/drafts")] == [head]
 
 
 @pytest.fixture(scope="session")
