@@ -48,17 +48,20 @@ class Merge:
     base: CommitId
 
 
-def merge_drafts(store: Store, *, ours: CommitId, theirs: CommitId, base: CommitId | None = None) -> Merge:
+def merge_drafts(
+    store: Store, *, ours: CommitId, theirs: CommitId, base: CommitId | None = None, reader: Reader | None = None
+) -> Merge:
     """Merge the commit *theirs*, the head of a draft, into *ours*, the published branch.
 
     Args:
         base: what counts as the common base; by default what the history says, and if that says nothing the empty tree.
+        reader: reads trees and blobs instead of *store*, which it must agree with.
 
     Raises:
         RepositoryProblem: a commit, tree or blob is missing or damaged.
     """
     bases = [base] if base is not None else store.merge_bases(ours, theirs)
-    begin = _begin(store, store, bases, 0)
+    begin = _begin(store, reader if reader is not None else store, bases, 0)
     merge = _TreeMerge(begin, store.commit(ours).tree, store.commit(theirs).tree)
     merge.run()
     return Merge(
