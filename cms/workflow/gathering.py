@@ -258,7 +258,9 @@ class Gathering:
         only = self._bases.find_only(self._head)
 
         def make() -> Merged:
-            merge = merge_drafts(self._store, ours=self._published, theirs=self._head, base=only)
+            merge = merge_drafts(
+                self._store, ours=self._published, theirs=self._head, base=only, reader=self._trees.reader
+            )
             return Merged(merge, tuple(self._files(merge, base, at_head)))
 
         if only is None:  # histories crossed: it is not the draft's tree alone that it depends on
@@ -291,8 +293,8 @@ class Gathering:
         """What the published branch has at *paths*; by comparing trees, since looking up one file in a large folder costs more."""
         if base is None:
             return dict(zip(paths, self._store.find_blobs(self._published, paths), strict=True))
-        since = self._trees.differences(base, self._published, tuple(paths))
-        before = {change.path: change.old for change in self._store.diff(base, self._head, prefixes=paths)}
+        since = self._trees.differences(base, self._published, paths)
+        before = {change.path: change.old for change in self._trees.compare(base, self._head, paths)}
         return {path: since[path] if path in since else before.get(path) for path in paths}
 
     # -- whether it is done --------------------------------------------------------------------------------------------
@@ -322,7 +324,7 @@ class Gathering:
         written: dict[str, set[object]] = {}
         for commit in commits:
             if commit.is_current and len(commit.parents) == 1 and not commit.is_empty:
-                for change in self._store.diff(commit.parents[0], commit.id):
+                for change in self._trees.compare(commit.parents[0], commit.id):
                     before.setdefault(change.path, change.old)
                     written.setdefault(change.path, set()).add(change.new)
         paths = sorted(written)

@@ -1,49 +1,40 @@
 """Which files a commit itself changed, and what a draft had changed at some point of it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
-from cms.objects import Commit, compare
+from cms.objects import Change, Commit, compare
 from cms.refs import BlobId, CommitId, TreeId
 from cms.store import Store
+from cms.workflow.kept import KeptTrees
 
 Changes = Mapping[str, BlobId | None]
-_KEPT_BYTES = 16 * 1024 * 1024
 
 
 class Trees:
-    """Compares commits of one repository, and keeps the trees it read last: neighbours in a history share most of theirs."""
+    """Compares commits of one repository. *reader* reads like the store, and keeps what it read."""
 
     def __init__(self, store: Store, commits: Mapping[CommitId, Commit] | None = None) -> None:
         """*commits* are those that are known already."""
-        self._store = store
+        self.reader = KeptTrees(store)
         self._commits = commits if commits is not None else {}
-        self._kept: dict[TreeId, bytes] = {}
-        self._bytes = 0
 
     def tree_of(self, commit: CommitId) -> TreeId:
         """The tree of a commit."""
         known = self._commits.get(commit)
-        return (known if known is not None else self._store.commit(commit)).tree
+        return (known if known is not None else self.reader.commit(commit)).tree
 
-    def differences(self, old: CommitId, new: CommitId, paths: tuple[str, ...] = ()) -> Changes:
-        """The files that differ, with what they are in *new* (None: gone); only below *paths* if there are any.
+    def compare(self, old: CommitId, new: CommitId, paths: Sequence[str] = ()) -> list[Change]:
+        """The files that differ; only those at and below *paths* if there are any.
 
         Raises:
             RepositoryProblem: an object is missing or damaged.
         """
         before, after = self.tree_of(old), self.tree_of(new)
-        changes = compare(before, after, self._read, paths) if before != after else []
-        return {change.path: change.new for change in changes}
+        return compare(before, after, self.reader.read_tree, paths) if before != after else []
 
-    def _read(self, id: TreeId) -> bytes:
-        raw = self._kept.pop(id, None)
-        if raw is None:
-            raw = self._store.read_tree(id)
-            self._bytes += len(raw)
-        self._kept[id] = raw
-        while self._bytes > _KEPT_BYTES and len(self._kept) > 2:
-            self._bytes -= len(self._kept.pop(next(iter(self._kept))))
-        return raw
+    def differences(self, old: CommitId, new: CommitId, paths: Sequence[str] = ()) -> Changes:
+        """The files that differ, with what they are in *new* (None: gone)."""
+        return {change.path: change.new for change in self.compare(old, new, paths)}
 
 
 def changed_files(store: Store, commit: Commit, trees: Trees | None = None) -> frozenset[str]:

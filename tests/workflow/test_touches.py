@@ -106,9 +106,9 @@ def test_a_history_of_its_own_left_nowhere(merging: Repo) -> None:
 
 
 def test_a_few_large_trees_are_kept_and_many_are_not(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cms.workflow.touches._KEPT_BYTES", 200)
+    monkeypatch.setattr("cms.workflow.kept.KEPT_BYTES", 200)
     commits = [CommitId(repo.commit({f"f{number}": "x"})) for number in range(30)]
     trees = Trees(Store.open(repo.path))
     for old, new in pairwise(commits):
         assert len(trees.differences(old, new)) == 1
-    assert len(trees._kept) <= 3
+    assert len(trees.reader._kept) <= 3
