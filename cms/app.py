@@ -12,7 +12,6 @@ import structlog
 from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -33,10 +32,11 @@ from cms.api import (
 )
 from cms.api.gate import Gate
 from cms.api.metrics import Metrics
-from cms.api.problems import on_error, on_failure, on_http_error, respond_to_error
+from cms.api.problems import on_error, on_failure, on_http_error
 from cms.api.state import BASE
-from cms.errors import CMSError, NotFound
-from cms.githttp.relay import Relay
+from cms.errors import CMSError, NotFound, RepositoryProblem
+from cms.githttp.body import Body
+from cms.githttp.relay import Relay, refuse
 from cms.inferred import infer_model
 from cms.log import configure_log
 from cms.settings import read_environment
@@ -57,10 +57,15 @@ class GitTransport:
         if self._relay is None:
             site: Site = scope["site"]
             try:
+                if site.is_empty:
+                    raise RepositoryProblem(
+                        "this repository is empty, so it is not known who may push to it",
+                        hint="begin it on the server: cms init",
+                    )
                 office = await to_thread.run_sync(site.office)
                 self._relay = self._relay or Relay(office, PushJudge(office.flow))
-            except CMSError as error:  # it is only read here, or there is no Git to talk with
-                await respond_to_error(Request(scope), error)(scope, receive, send)
+            except CMSError as error:  # it is empty, it is only read here, or there is no Git to talk with
+                await refuse(error, Body(receive), send)
                 return
         await self._relay(scope, receive, send)
 

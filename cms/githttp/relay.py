@@ -124,8 +124,10 @@ class Relay:
         self._threads = CapacityLimiter(THREADS)
         self._passwords, self._tokens = Lane(waiting_most=WAITING_MOST), Lane(waiting_most=WAITING_MOST)
         self._slots = {UPLOAD_PACK: Slots(), RECEIVE_PACK: Slots()}
-        self._public_slots = Slots(each_most=AT_ONCE)
         self._advertising = Slots(each_most=AT_ONCE)
+        # Nobody who has no name can keep those waiting who have one.
+        self._public_slots, self._public_advertising = Slots(each_most=AT_ONCE), Slots(each_most=AT_ONCE)
+        self._public_threads = CapacityLimiter(AT_ONCE)
 
     async def close(self) -> None:
         """Stop judging pushes, and remove what was made for it; in the event loop that answered."""
@@ -149,10 +151,7 @@ class Relay:
         except Refused as refused:
             await _say(body, send, refused.status, str(refused), refused.headers)
         except CMSError as error:
-            hint = error.facts.get("hint")
-            await _say(
-                body, send, STATUS[type(error)], f"{error}; {hint}" if hint else str(error), self._headers_of(error)
-            )
+            await refuse(error, body, send, realm=self._title)
 
     async def _understand(self, scope: Scope) -> Asked:
         """What is asked, and by whom.
@@ -221,9 +220,9 @@ class Relay:
         if asked.protocol != "version=2":
             line = f"# service={asked.service}\n"
             answer.before = f"{len(line) + 4:04x}{line}0000".encode()
-        async with self._advertising.take(asked.whose):
+        async with (self._public_advertising if asked.is_public else self._advertising).take(asked.whose):
             if asked.is_public:
-                await to_thread.run_sync(self._bring_in_step, limiter=self._threads)
+                await to_thread.run_sync(self._bring_in_step, limiter=self._public_threads)
             await self._run(asked, body, answer, bound(body.pieces(), 0), seconds_most=FETCH_SECONDS_MOST)
 
     def _bring_in_step(self) -> None:
@@ -312,13 +311,17 @@ class Relay:
                 self._desk = await Desk.open(self._folder, objects, self._validate)
             return self._desk
 
-    def _headers_of(self, error: CMSError) -> Headers:
-        if isinstance(error, Unauthorised):
-            realm = _UNSAFE_IN_REALM.sub("", self._title)
-            return ((b"www-authenticate", f'Basic realm="{realm}", charset="UTF-8"'.encode()),)
-        if STATUS[type(error)] in (429, 503):
-            return ((b"retry-after", str(error.facts.get("retry_after_seconds", RETRY_SECONDS)).encode()),)
-        return ()
+
+async def refuse(error: CMSError, body: Body, send: Send, *, realm: str = "") -> None:
+    """Answer with one of our own errors, in words that Git shows to the person."""
+    headers: Headers = ()
+    if isinstance(error, Unauthorised):
+        safe = _UNSAFE_IN_REALM.sub("", realm)
+        headers = ((b"www-authenticate", f'Basic realm="{safe}", charset="UTF-8"'.encode()),)
+    elif STATUS[type(error)] in (429, 503):
+        headers = ((b"retry-after", str(error.facts.get("retry_after_seconds", RETRY_SECONDS)).encode()),)
+    hint = error.facts.get("hint")
+    await _say(body, send, STATUS[type(error)], f"{error}; {hint}" if hint else str(error), headers)
 
 
 def _service(what: str, scope: Scope) -> str | None:

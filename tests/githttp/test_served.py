@@ -115,6 +115,19 @@ def address_of(folder: Path, port: int) -> str:
     return f"{head}:{port}/{tail.partition('/')[2]}"
 
 
+def test_a_repository_that_nobody_may_push_to_says_why(
+    serve: Callable[..., Server], repo: Repo, work_tree: Repo, tmp_path: Path
+) -> None:
+    repo.git("update-ref", "-d", "refs/heads/main")
+    server = serve()
+    work_tree.commit({"a.md": "A"})
+    push = ("push", f"http://x:y@127.0.0.1:{server.port}/git/site.git", "main")
+    told = "this repository is empty, so it is not known who may push to it; begin it on the server: cms init"
+    assert git(work_tree.path, *push).remarks == [told]
+    repo.commit({"cms.toml": "[site]\ntitle = 'Read only'\n"})
+    assert git(work_tree.path, *push).remarks == ["this site is only read here: its cms.toml names no people"]
+
+
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
 def test_a_push_is_on_the_disk_before_it_is_acknowledged(
     serve: Callable[..., Server], repo: Repo, tmp_path: Path
