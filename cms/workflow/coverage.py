@@ -227,7 +227,7 @@ class Coverage:
         """Who can give what is lacking, or why nobody can."""
         policy, count = self._rights.policy, len(lack.candidates)
         names = [policy.name(person) for person in lack.candidates]
-        asking = self._rights.ask_maintainer()
+        asking = self._rights.ask_maintainer
         if lack.by_maintainer and lack.approvals > 1 and not lack.maintainers:
             return f"{self._nobody(lack, it)}; {asking} to add one"
         if count >= lack.approvals:

@@ -82,6 +82,7 @@ class Rights:
         """The rule for *file*, or why there is none: then nothing goes on."""
         return find_rule(self.policy, file)
 
+    @cached_property
     def ask_maintainer(self) -> str:
         """Whom to ask for another rule or reviewer, as a part of a sentence."""
         names = [self.policy.name(person) for person in self.policy.holders(Role.MAINTAINER, path=SETTINGS_FILE)]
