@@ -6,6 +6,7 @@ ref moves nothing has happened; what must happen afterwards (a draft that was pu
 The verbs themselves are in the modules beside this one, each once, each with the acting principal as an argument.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -293,20 +294,23 @@ class Workflow:
         """Write a commit by *who*; the server, when it acts, is the committer, says for whom, and signs.
 
         Raises:
-            Conflict: the message ends with a trailer that means something, which only a verb may write.
+            Conflict: the message ends with a trailer that means something, which only a verb may write; or leaves no room for any.
         """
-        for key, _ in read_trailers(message):
-            if key.lower() in RESERVED_TRAILERS:
-                raise Conflict(
-                    f"a message may not end with a line {key!r}: that is what verbs write; put words behind it"
-                )
         author = Ident(name=who.name, email=who.email, at=now)
         committer = Ident(name=SERVER_NAME, email=self.server_email, at=now) if self.is_server else author
-        if self.is_server:
-            trailers = [*trailers, ("Acted-by", who.person)]
-        return self.writer.write_commit(
-            tree=tree, parents=parents, author=author, committer=committer, message=with_trailers(message, trailers)
-        )
+        trailers = [*trailers, *([("Acted-by", who.person)] if self.is_server else [])]
+        try:
+            text = with_trailers(message, trailers)
+        except ValueError as error:
+            raise Conflict(f"this cannot be the message of a commit: {error}") from error
+        # The finished text decides: what follows a paragraph can make trailers of it.
+        found = Counter(key.lower() for key, _ in read_trailers(text) if key.lower() in RESERVED_TRAILERS)
+        found.subtract(key.lower() for key, _ in trailers)
+        for key in +found:
+            raise Conflict(
+                f"a message may not end with a line {key.capitalize()!r}: that is what verbs write; put words behind it"
+            )
+        return self.writer.write_commit(tree=tree, parents=parents, author=author, committer=committer, message=text)
 
     def record(
         self,

@@ -160,8 +160,7 @@ class Press:
     @property
     def refs(self) -> dict[str, str]:
         """All refs but the log."""
-        found = self.room.repo.git("for-each-ref", "--format=%(refname) %(objectname)").splitlines()
-        return {ref: id for ref, id in (line.split(" ") for line in found) if ref != "refs/cms/log"}
+        return {ref: id for ref, id in self.room.site.store.refs("").items() if ref != "refs/cms/log"}
 
     @property
     def heads(self) -> dict[str, str]:
