@@ -6,6 +6,7 @@ import pytest
 
 from tests.editing.tools import FILES
 from tests.githttp.paper import Clone, Paper
+from tests.keys import SSHKey
 
 NEW = "---\ntitle: New\n---\nText.\n"
 MAIN = "refs/heads/main"
@@ -287,3 +288,25 @@ def test_somebody_who_was_faster_makes_a_merge_wait(paper: Paper, pia: Clone) ->
     merge(pia, "easter")
     paper.room.repo.commit({"posts/b.md": "---\ntitle: B2\n---\n"})
     assert "fetch first" in pia.git("push", "origin", "main").output
+
+
+def test_a_signed_verdict_is_the_signers_whoever_pushes_it(tmp_path: Path) -> None:
+    key, stranger = SSHKey.make(tmp_path / "eva"), SSHKey.make(tmp_path / "stranger")
+    mail = 'emails = ["eva@example.org"]'
+    settings = FILES["cms.toml"].replace(mail, f'{mail}\nkeys = ["{key.line}"]')
+    paper = Paper(tmp_path, files={**FILES, "cms.toml": settings})
+    try:
+        ola = paper.clone("ola")
+        ola.write("posts/signed.md", NEW)
+        eva = Clone(ola.folder, "eva")
+        said = ("commit", "-q", "--allow-empty", "-S", "-m", "Fine", "--trailer", "Review: approve")
+        for one in (stranger, key):
+            eva.ok("-c", "gpg.format=ssh", "-c", f"user.signingKey={one.path}", *said)
+            done = ola.push("signed")
+            assert (done.code == 0) is (one is key), done.output
+            if one is stranger:
+                assert "would not count" in done.remarks[0]
+                ola.ok("reset", "-q", "--hard", "HEAD~")
+        assert paper.state("signed").entries[0].approvals == ("eva",)
+    finally:
+        paper.close()
