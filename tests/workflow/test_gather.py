@@ -205,6 +205,30 @@ def test_a_signed_verdict_that_another_draft_had_below_its_head_counts_there_onl
     assert state.remarks[0].why_not == "it was given on the draft 'other'; a verdict counts only where it was given"
 
 
+def test_a_head_of_another_draft_that_git_has_pruned_holds_nothing(site: Site, tmp_path: Path) -> None:
+    key = SSHKey.make(tmp_path / "key")
+    site.repo.commit({"cms.toml": settings(key.line)})
+    site.record("ola", Move(draft_ref("other"), None, CommitId("f" * 40)), at=NOW)
+    head = str(site.head())
+    verdict = key.commit(site.repo, f"{head}^{{tree}}", "-p", head, "-m", APPROVE)
+    site.repo.git("update-ref", "refs/heads/drafts/easter", verdict)
+    site.push("ola", at=NOW)
+    assert approvals(site.state()) == {POST: ("kari",)}
+
+
+def test_where_it_cannot_be_told_who_could_publish_then_a_moment_taken_away_stays_away(site: Site) -> None:
+    old = site.store.resolve(MAIN)
+    site.repo.commit({"cms.toml": "[nonsense"})
+    site.record("kari", Move(MAIN, old, site.store.resolve(MAIN)))
+    site.push("ola")
+    for author, by, moment in ((KARI, "kari", "2026-07-01T00:00:00Z"), (OLA, "ola", "never")):
+        before = site.head()
+        site.draft({}, message=f"When\n\nPublish-At: {moment}", author=author)
+        site.push(by, old=before)
+    site.repo.commit({"cms.toml": settings()})
+    assert site.state().publish_at is None
+
+
 @pytest.mark.parametrize(("publishers", "is_kept"), [('"kari"', True), ('"kari", "ola"', False)])
 def test_a_moment_taken_away_by_who_could_publish_then_stays_away_and_by_others_never_was(
     site: Site, publishers: str, is_kept: bool

@@ -189,6 +189,13 @@ def test_what_is_missing_names_who_can_give_it(world: World, policy: Policy, sen
     assert entry(state).missing == sentence
 
 
+def test_of_many_who_can_a_few_are_named_and_the_rest_counted(world: World) -> None:
+    people = ["ola", *(f"r{number}" for number in range(8))]
+    policy = make_policy(role(Role.REVIEWER, *people), people=people)
+    (sentence,) = world.state("easter", policy).missing
+    assert sentence == f"{A} needs 1 more approval: r0, r1, r2, r3 or 4 others can give it"
+
+
 def test_nobody_else_can_when_the_other_reviewers_have_approved(world: World) -> None:
     policy = make_policy(role(Role.REVIEWER, "kari"), rules=[rule(2)])
     world.say("easter", "approve", by="kari")
@@ -248,6 +255,7 @@ def test_a_rule_that_cannot_be_evaluated_blocks_its_file_even_if_it_would_need_n
     policy = Broken(people=NEWSROOM.people, grants=NEWSROOM.grants)
     world.say("easter", "approve", by="kari")
     state = world.state("easter", policy)
+    assert why_no_publishing(state, policy, "kari")
     assert state.status is Status.DRAFT
     assert state.missing == (f"the rule for {A} cannot be evaluated: that pattern cannot be used",)
 
