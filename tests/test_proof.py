@@ -255,6 +255,75 @@ def test_what_a_merge_slipped_in_was_approved_by_nobody(room: Newsroom) -> None:
     assert (entry(report, B).standing, entry(report, B).approvals) == (Standing.UNAPPROVED, ())
 
 
+def loosen(room: Newsroom) -> CommitId:
+    """Change the rules on the published branch itself, so that nobody needs to approve anything."""
+    keys = {id: key.public_key for id, key in room.keys.items()}
+    room.write("first", {A: post("A")})
+    room.say("first", "approve")
+    room.publish("first")
+    return room.put_on_main({"cms.toml": people_toml(keys, DIRECT)})
+
+
+def change_rules(room: Newsroom, name: str, rules: str, *approvers: str) -> None:
+    keys = {id: key.public_key for id, key in room.keys.items()}
+    room.write(name, {"cms.toml": people_toml(keys, rules)})
+    for who in approvers:
+        room.say(name, "approve", by=who)
+    room.publish(name, by="eva")
+
+
+def publish_with_two(room: Newsroom, draft: str, path: str) -> None:
+    room.write(draft, {path: post(draft)})
+    for who in ("kari", "eva"):
+        room.say(draft, "approve", by=who)
+    room.publish(draft)
+
+
+def test_what_was_published_while_the_rules_were_loosened_past_the_workflow_is_not_proven(room: Newsroom) -> None:
+    step = loosen(room)
+    publish_with_two(room, "easter", B)
+    room.put_on_main({"cms.toml": room.policy_files["cms.toml"]})
+    publish_with_two(room, "may", "content/posts/c.md")
+    report = prove(room)
+    assert f"cannot be relied on: cms.toml was changed by {step[:10]} past the workflow" in entry(report, B).why
+    assert [entry(report, path).standing for path in (A, "content/posts/c.md")] == [Standing.APPROVED] * 2
+
+
+def test_doubtful_rules_are_not_mended_by_what_only_they_allow(room: Newsroom) -> None:
+    loosen(room)
+    change_rules(room, "mine", TWO)
+    publish_with_two(room, "easter", B)
+    assert "cannot be relied on: cms.toml was changed by" in entry(prove(room), B).why
+
+
+def test_doubtful_rules_are_mended_by_the_approvals_that_the_last_good_ones_ask_for(room: Newsroom) -> None:
+    loosen(room)
+    change_rules(room, "good", TWO, "eva")
+    publish_with_two(room, "easter", B)
+    assert entry(prove(room), B).standing is Standing.APPROVED
+
+
+def test_rules_that_a_publication_changed_without_approval_are_doubtful_too(room: Newsroom) -> None:
+    change_rules(room, "loose", DIRECT)
+    room.write("easter", {A: post("New")})
+    room.publish("easter")
+    assert "cms.toml was changed by" in entry(prove(room)).why
+    assert "without approval: the rules asked for 1 approval, one of them by a maintainer" in entry(prove(room)).why
+
+
+def test_rules_that_came_by_a_bypass_are_noted(room: Newsroom) -> None:
+    keys = {id: key.public_key for id, key in room.keys.items()}
+    room.write("loose", {"cms.toml": people_toml(keys, DIRECT)})
+    room.publish("loose", by="eva", bypass="Nobody is here")
+    room.write("one", {A: post("One")})
+    room.publish("one", by="kari")
+    report = prove(room)
+    assert entry(report).standing is Standing.APPROVED
+    assert any(
+        "the rules were changed by a bypass: cms.toml in" in note and "Nobody is here" in note for note in report.notes
+    )
+
+
 # -- tampering with signatures ---------------------------------------------------------------------------------------------
 
 

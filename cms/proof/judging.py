@@ -69,7 +69,7 @@ def judge_file(proof: EntryProof, replayed: Replay, publication: PublicationProo
         for remark in replayed.state.remarks
         if remark.verdict == "approve" and _saw(commits[remark.commit], remark, state)
     ]
-    standing, why = _judge(replayed, publication, state)
+    standing, why = judge_state(replayed, publication, state)
     signed = {act.person for act in approvals if act.counts and act.ground is Ground.SIGNED}
     is_signed = len(signed) >= state.needed if state.needed else publication.act.ground is Ground.SIGNED
     return replace(
@@ -84,7 +84,8 @@ def judge_file(proof: EntryProof, replayed: Replay, publication: PublicationProo
     )
 
 
-def _judge(replayed: Replay, publication: PublicationProof, state: EntryState) -> tuple[Standing, str]:
+def judge_state(replayed: Replay, publication: PublicationProof, state: EntryState) -> tuple[Standing, str]:
+    """Say how a file stands that was published, live or not, and if something is wrong with that, what."""
     name, person = publication.act.name, publication.act.person
     if replayed.problem:
         return Standing.UNAPPROVED, f"the rules of that time cannot be read: {replayed.problem}"

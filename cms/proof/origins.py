@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cms.commits import Step, read_steps
+from cms.policy import is_protected
 from cms.pushlog import LogEntry, PushLog
 from cms.refs import BlobId, CommitId
 from cms.store import Store
@@ -49,11 +50,12 @@ class Origins:
         commit: what is looked at.
         files: path to blob of every regular file.
         by_path: path to the step that brought these bytes.
-        publications: by their merges, those that brought something.
+        publications: by their merges, those that brought something that is live, and those that changed the rules.
         order: every step with its place, the newest with the highest.
         beginning: the place of the first publication of all; None when there is none.
         steps: what each commit of those publications touched.
         introduced: every commit, with the place of the step that brought it.
+        rules: the steps since the beginning that changed rules, oldest first, with the protected files they touched.
     """
 
     commit: CommitId
@@ -64,6 +66,7 @@ class Origins:
     beginning: int | None = None
     steps: dict[CommitId, Step] = field(default_factory=dict)
     introduced: dict[CommitId, int] = field(default_factory=dict)
+    rules: dict[CommitId, tuple[str, ...]] = field(default_factory=dict)
 
 
 def find_moves(log: PushLog, ref: str) -> Moves:
@@ -113,6 +116,7 @@ def follow_origins(store: Store, old: Origins, commit: CommitId, moves: Moves) -
         old.beginning,
         dict(old.steps),
         dict(old.introduced),
+        dict(old.rules),
     )
     return _complete(store, found, line, steps, moves)
 
@@ -144,11 +148,16 @@ def _complete(
         found.order[id] = place
         fresh = _reach(id, steps, public)
         found.introduced |= dict.fromkeys(fresh, place)
-        if len(step.parents) < 2:
-            continue
-        if found.beginning is None and (id in moves or _is_publication(store.commit(id).message)):
+        is_merge = len(step.parents) > 1
+        if found.beginning is None:
+            if not is_merge or not (id in moves or _is_publication(store.commit(id).message)):
+                continue
             found.beginning = place
-        if id in wanted and found.beginning is not None:
+        touched = (path for touch in step.touches for path in (touch.path, touch.source))
+        protected = tuple(path for path in touched if path is not None and is_protected(path))
+        if protected:
+            found.rules[id] = protected
+        if is_merge and (id in wanted or protected):
             found.publications[id] = _publication(step, [commit for commit in fresh if commit != id], moves.get(id))
             found.steps |= {commit: steps[commit] for commit in found.publications[id].commits}
     return found

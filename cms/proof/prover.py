@@ -6,7 +6,7 @@ what its log says of who pushed, is the server's word, and is said to be.
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from threading import Lock
 
@@ -17,6 +17,7 @@ from cms.proof.grounds import EntryProof, PublicationProof, Report, Standing
 from cms.proof.judging import judge_file, judge_publication
 from cms.proof.origins import Origins, find_moves, find_origins, follow_origins
 from cms.proof.replay import Replay, Replayer
+from cms.proof.rules import Rules
 from cms.proof.signers import AllowedSigners
 from cms.proof.trail import Trail
 from cms.proof.trust import Trust
@@ -40,7 +41,8 @@ class _Known:
     problem: str
     replayer: Replayer
     claimed_keys: frozenset[str]
-    replays: dict[CommitId, Replay]
+    replays: dict[CommitId, tuple[Replay, PublicationProof]] = field(default_factory=dict)
+    rules: Rules | None = None
 
 
 class Prover:
@@ -128,7 +130,7 @@ class Prover:
         )
         claimed = _claimed_server_keys(self._store, origins, replayer) if newest is None else frozenset[str]()
         replayer.server_keys |= claimed
-        self._known = _Known(newest, origins, policy, problem, replayer, claimed, {})
+        self._known = _Known(newest, origins, policy, problem, replayer, claimed)
         return self._known
 
     def _read_policy(self, commit: CommitId) -> tuple[Policy, str]:
@@ -145,7 +147,6 @@ class Prover:
     def _prove(self, known: _Known, paths: Sequence[str]) -> Iterator[EntryProof]:
         origins, model = known.origins, known.replayer.model_at(known.origins.commit)
         default = model.settings.site.default_locale if model is not None else ""
-        publications: dict[CommitId, PublicationProof] = {}
         times: dict[CommitId, datetime] = {}
         for path in paths:
             origin = origins.by_path.get(path, origins.commit)
@@ -165,12 +166,23 @@ class Prover:
             if origin not in origins.publications:
                 yield self._unpublished(origins, proof)
                 continue
-            if origin not in known.replays:
-                known.replays[origin] = known.replayer.replay(origins, origin)
-            replayed = known.replays[origin]
-            if origin not in publications:
-                publications[origin] = judge_publication(replayed, known.replayer.server_keys)
-            yield judge_file(proof, replayed, publications[origin])
+            proof = judge_file(proof, *self._replay(known, origin))
+            doubt = self._rules(known).doubt(origin) if proof.standing is Standing.APPROVED else ""
+            if doubt:
+                why = f"the rules that it was judged by cannot be relied on: {doubt}"
+                proof = replace(proof, standing=Standing.UNAPPROVED, is_signed=False, why=why)
+            yield proof
+
+    def _rules(self, known: _Known) -> Rules:
+        if known.rules is None:
+            known.rules = Rules(known.origins, known.replayer)
+        return known.rules
+
+    def _replay(self, known: _Known, merge: CommitId) -> tuple[Replay, PublicationProof]:
+        if merge not in known.replays:
+            replayed = known.replayer.replay(known.origins, merge)
+            known.replays[merge] = replayed, judge_publication(replayed, known.replayer.server_keys)
+        return known.replays[merge]
 
     def _unpublished(self, origins: Origins, proof: EntryProof) -> EntryProof:
         """A file that a commit on the branch itself brought: before the first publication, or past the workflow."""
@@ -192,7 +204,11 @@ class Prover:
             keys_from=trust.keys_from,
             server_keys=server_keys,
             log_entries=len(self._log.entries()) or None,
-            notes=(*trust.notes(server_keys), *known.replayer.notes()),
+            notes=(
+                *trust.notes(server_keys),
+                *known.replayer.notes(),
+                *(f"the rules were changed by a bypass: {why}" for why in self._rules(known).bypassed),
+            ),
             problems=(*problems, *trust.problems(known.claimed_keys, is_tip=is_tip)),
             counts={standing: counts[standing] for standing in Standing},
         )

@@ -95,8 +95,11 @@ class Replayer:
         for verifier in self._verifiers.values():
             verifier.close()
 
-    def replay(self, origins: Origins, merge: CommitId) -> Replay:
+    def replay(self, origins: Origins, merge: CommitId, *, rules_at: CommitId | None = None) -> Replay:
         """Judge again the publication that *merge* was.
+
+        Args:
+            rules_at: the commit whose rules to judge by; None: what was published just before.
 
         Raises:
             RepositoryProblem: an object is missing or damaged.
@@ -104,9 +107,11 @@ class Replayer:
         publication = origins.publications[merge]
         commit = self.store.commit(publication.merge)
         draft = self._find_draft(publication, commit)
-        found = self.policy_at(publication.before)
+        found = self.policy_at(rules_at or publication.before)
         policy = Policy() if isinstance(found, InvalidSettings) else found
-        facts = _Looking(self, origins, publication, draft, policy).facts(self._files(publication))
+        facts = _Looking(self, origins, publication, draft, policy).facts(
+            self._files(publication, rules_at or publication.before)
+        )
         state = fold(facts, found, commit.committed_at)
         return Replay(
             publication=publication,
@@ -199,8 +204,8 @@ class Replayer:
             named = find_draft_name(brought.ref) if brought is not None else None
         return named or ""
 
-    def _files(self, publication: Publication) -> tuple[FileFacts, ...]:
-        model = self.model_at(publication.before)
+    def _files(self, publication: Publication, rules_at: CommitId) -> tuple[FileFacts, ...]:
+        model = self.model_at(rules_at)
         files = []
         for path, (before, after) in sorted(publication.files.items()):
             place = model.place(path) if model is not None else None
