@@ -78,6 +78,11 @@ def refresh_work_tree(store: Store, ref: str, old: CommitId | None, new: CommitI
     return "; ".join(problems) or None
 
 
+def find_checkout(store: Store, ref: str) -> Path | None:
+    """Find a work tree that has *ref* checked out; a branch that is taken away below one leaves it without a commit to stand on."""
+    return next((checkout.work_tree for checkout in _checkouts(store, ref)), None)
+
+
 def _checkouts(store: Store, ref: str) -> Iterator[_Checkout]:
     """Find the work trees whose HEAD points to *ref*: the one beside the repository, and linked ones."""
     folders = {store.git_dir: store.work_tree}

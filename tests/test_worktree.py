@@ -7,7 +7,7 @@ import pytest
 from cms.errors import RepositoryProblem
 from cms.refs import CommitId
 from cms.store import Store
-from cms.worktree import checkout_problem, refresh_work_tree
+from cms.worktree import checkout_problem, find_checkout, refresh_work_tree
 from cms.writer import Writer
 from tests.repo import Repo
 
@@ -125,3 +125,12 @@ def test_without_gits_program_a_checked_out_branch_does_not_move(
     with pytest.raises(RepositoryProblem, match="needs Git's own program"):
         checkout_problem(Store.open(work_tree.path), MAIN, commits[1])
     assert "needs Git's own program" in str(refresh_work_tree(Store.open(work_tree.path), MAIN, *commits))
+
+
+def test_the_work_tree_that_has_a_branch_checked_out_is_found(
+    work_tree: Repo, commits: tuple[CommitId, CommitId], tmp_path: Path
+) -> None:
+    store = Store.open(work_tree.path)
+    assert (find_checkout(store, MAIN), find_checkout(store, "refs/heads/next")) == (work_tree.path, None)
+    work_tree.git("worktree", "add", "--quiet", str(tmp_path / "linked"), "next")
+    assert find_checkout(store, "refs/heads/next") == tmp_path / "linked"

@@ -105,6 +105,8 @@ def respond_to_error(request: Request, error: CMSError) -> Response:
         headers["WWW-Authenticate"] = 'Bearer realm="branchpress"'
     if status == 429:
         headers["Retry-After"] = str(error.facts.get("retry_after_seconds", RETRY_SECONDS))
+    if status == 409:  # a work tree may be in the way
+        detail = _without_folders(request, detail)
     if status == 503:
         detail = _without_places(request, detail)
         facts = {
@@ -123,12 +125,17 @@ def _found(finding: Finding) -> dict[str, Any]:
 
 
 def _without_places(request: Request, text: str) -> str:
-    """*text* without the folders of this machine, which are nobody's business."""
+    """*text* without any path of this machine, which is nobody's business."""
+    return PLACE.sub("…", _without_folders(request, text))
+
+
+def _without_folders(request: Request, text: str) -> str:
+    """*text* without the folders of this site on this machine."""
     site: Site = request.scope["site"]
     for folder in (site.cache_folder, site.store.git_dir, site.store.common_dir, site.store.work_tree):
         if folder is not None:
             text = text.replace(str(folder).rstrip("/"), "…")
-    return PLACE.sub("…", text)
+    return text
 
 
 async def on_error(request: Request, error: Exception) -> Response:

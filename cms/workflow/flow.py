@@ -37,7 +37,7 @@ from cms.workflow.judging import judge_merge
 from cms.workflow.outcome import DraftState
 from cms.workflow.state import fold
 from cms.workflow.turn import Turn
-from cms.worktree import checkout_problem, refresh_work_tree
+from cms.worktree import checkout_problem, find_checkout, refresh_work_tree
 from cms.writer import Ident, Writer
 
 ATTEMPTS = 5
@@ -343,6 +343,8 @@ class Workflow:
         first, *rest = moves
         if first.new is not None and (problem := checkout_problem(self.store, first.ref, first.new)):
             raise Conflict(problem)
+        if first.new is None and (place := find_checkout(self.store, first.ref)) is not None:
+            raise Conflict(f"{short_name(first.ref)} is checked out in {place}; switch to another branch there first")
         if self.is_server:
             require_still(self.store, first)
             self.log.append(self.writer, act=act, person=who.person, via=who.via, moves=moves, note=note, at=now)
@@ -351,6 +353,8 @@ class Workflow:
         if first.new is not None and (problem := refresh_work_tree(self.store, first.ref, first.old, first.new)):
             log.warning("worktree.behind", ref=first.ref, reason=problem)
         for move in rest:
+            if move.new is None and find_checkout(self.store, move.ref) is not None:
+                continue
             try:
                 self.writer.move_ref(move.ref, old=move.old, new=move.new, message=message)
             except RefMoved:  # somebody pushed to the draft meanwhile: it stays, with what is new
@@ -426,7 +430,7 @@ def tidy(flow: Workflow, who: Principal) -> list[str]:
     for name in flow.names():
         ref = draft_ref(name)
         head = flow.store.resolve(ref)
-        if head is None or not was_published(flow.log, ref, head):
+        if head is None or not was_published(flow.log, ref, head) or find_checkout(flow.store, ref) is not None:
             continue
         if flow.store.is_ancestor(head, published):
             flow.writer.move_ref(ref, old=head, new=None, message=f"published, tidied by {who.person}")

@@ -12,11 +12,13 @@ from cms.errors import Conflict, Forbidden, InvalidContent, MergeConflict, RefMo
 from cms.permissions import Principal, Target, require
 from cms.pushlog import Move
 from cms.refs import CommitId, draft_ref
+from cms.trailers import all_trailers, find_trailer
 from cms.workflow.actions import Action
 from cms.workflow.flow import ATTEMPTS, Draft, Workflow, no_draft
 from cms.workflow.outcome import DraftState, Status, describe_clash
 from cms.workflow.state import why_no_publishing
 from cms.workflow.turn import Turn
+from cms.worktree import find_checkout
 
 PUBLISHING = ("publish", "bypass")
 
@@ -205,14 +207,22 @@ def _done_before(flow: Workflow, who: Principal, permission: str, name: str) -> 
     require(permission, who, flow.policy(), target, missing=no_draft(name))
     old, head = main.old, heads[ref].old
     paths = tuple(change.path for change in flow.store.diff(old, main.new)) if old is not None else ()
+    message = flow.store.commit(main.new).message
     return Publication(
-        draft=name, commit=main.new, head=head or main.new, paths=paths, approved_by=(), is_repeated=True
+        draft=name,
+        commit=main.new,
+        head=head or main.new,
+        paths=paths,
+        approved_by=all_trailers(message, "Approved-by"),
+        bypass=find_trailer(message, "Bypass") or "",
+        is_repeated=True,
     )
 
 
 def _nothing_left(flow: Workflow, who: Principal, draft: Draft, now: datetime) -> Publication:
     """The draft is public already: a second click, or what a crash left over. Only the ref goes away."""
-    if flow.store.is_ancestor(draft.head, draft.state.published):
+    is_public = flow.store.is_ancestor(draft.head, draft.state.published)
+    if is_public and find_checkout(flow.store, draft.ref) is None:
         moves = [Move(draft.ref, draft.head, None)]
         flow.record(who, "publish", moves, note="was published already", now=now, has_turn=True)
     return Publication(draft=draft.name, commit=None, head=draft.head, paths=(), approved_by=())
