@@ -11,7 +11,6 @@ Not here: the bytes of objects (``rawobjects``), what may be written and when (`
 """
 
 import fcntl
-import os
 import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,6 +26,7 @@ from cms.gitprogram import require_git, run_git
 from cms.rawobjects import Ident, format_commit, format_signature, rewrite_tree
 from cms.refs import BlobId, CommitId, TreeId, is_ref
 from cms.store import Store
+from cms.young import sync_folder, sync_young
 
 __all__ = ["Ident", "Signer", "Writer", "remove_stale_locks"]
 
@@ -45,6 +45,7 @@ _TURN_FILE = "branchpress.turn"
 _PAUSE_SECONDS = (0.001, 0.02)
 _REFLOG_IDENT = ("Branchpress", "branchpress@localhost")
 _FOLDER_TRIES = 10
+_MOST_WRITTEN = 50_000
 _GONE = ("No such file or directory",)
 _BUSY = ("failed to lock file", "failed to create locked file", *_GONE)
 _FULL = ("No space left on device", "Disk quota exceeded")
@@ -75,6 +76,8 @@ class Writer:
         self._store = store
         self._signer = signer
         self._failure = ""
+        # What this writer brought to the disk lately; a set that grows is emptied, and then costs a few needless syncs.
+        self._written: set[str] = set()
 
     @property
     def signer(self) -> Signer | None:
@@ -140,7 +143,8 @@ class Writer:
         if new is not None:
             self._require(new, ObjectType.COMMIT)
             with self._guard(ref):
-                _sync_folder(self._store.common_dir / "objects")
+                sync_young(self._store, new, own=self._written, now=time.time())
+                sync_folder(self._store.common_dir / "objects")
         give_up_at = time.monotonic() + LOCK_SECONDS
         may_remove = True
         while True:
@@ -222,13 +226,31 @@ class Writer:
 
     def _write(self, kind: ObjectType, raw: bytes) -> str:
         with self._guard("objects"), self._store.lend() as git:
-            for _ in range(_FOLDER_TRIES):
-                try:
-                    return str(git.odb.write(kind, raw))
-                except (pygit2.GitError, OSError) as error:
-                    if not _says(error, _GONE):
-                        raise  # else maintenance took the folder away, which was empty until now
-            return str(git.odb.write(kind, raw))
+            id = self._put(git.odb, kind, raw)
+            try:
+                git.odb.read_header(id)
+            except (pygit2.GitError, KeyError, ValueError, OSError):
+                self._remove_empty(id)
+                id = self._put(git.odb, kind, raw)
+        if len(self._written) >= _MOST_WRITTEN:
+            self._written.clear()
+        self._written.add(id)
+        return id
+
+    def _put(self, objects: pygit2.Odb, kind: ObjectType, raw: bytes) -> str:
+        for _ in range(_FOLDER_TRIES):
+            try:
+                return str(objects.write(kind, raw))
+            except (pygit2.GitError, OSError) as error:
+                if not _says(error, _GONE):
+                    raise  # else maintenance took the folder away, which was empty until now
+        return str(objects.write(kind, raw))
+
+    def _remove_empty(self, id: str) -> None:
+        """Remove the empty file that a power cut made of an object that was not synced: it would count as written for ever."""
+        file = self._store.common_dir / "objects" / id[:2] / id[2:]
+        if file.stat().st_size == 0:
+            file.unlink()
 
     def _require(self, id: str, kind: ObjectType) -> None:
         if self._kind(id) != kind:
@@ -346,17 +368,9 @@ def _sync_folders_to(path: Path, top: Path) -> None:
     """Sync the folders from that of *path* up to *top*; those that are gone need none."""
     for folder in path.parents:
         with suppress(FileNotFoundError):
-            _sync_folder(folder)
+            sync_folder(folder)
         if folder == top:
             return
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _says(error: Exception | str, texts: Sequence[str]) -> bool:

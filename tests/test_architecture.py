@@ -27,6 +27,7 @@ ORDER = (
         "store",
         "rawobjects",
         "overlay",
+        "young",
         "writer",
         "worktree",
         "maintenance",

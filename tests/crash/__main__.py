@@ -47,6 +47,10 @@ def main() -> int:
         how = {"count": options.power, "seed": options.seed, "options": mount}
         cut = partial(cut_publishing, **how, is_careless=options.careless)
         is_fine &= report(f"power cut ({mount}), {options.power} times", cut, options.folder)
+        if options.careless:
+            continue
+        cut = partial(cut_publishing, **how, is_shared=True)
+        is_fine &= report(f"power cut beside a shell ({mount}), {options.power} times", cut, options.folder)
         cut = partial(cut_pushes, **how)
         is_fine &= report(f"power cut during pushes ({mount}), {options.power} times", cut, options.folder)
     return 0 if is_fine else 1

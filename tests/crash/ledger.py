@@ -22,9 +22,14 @@ MAIN = "refs/heads/main"
 
 @dataclass(slots=True)
 class Ledger:
-    """Everything that one site acknowledged, over many crashes. ``problems`` stays empty in a house that keeps its word."""
+    """Everything that one site acknowledged, over many crashes. ``problems`` stays empty in a house that keeps its word.
+
+    Attributes:
+        is_shared: somebody with a shell works here too, whose own unfinished work may be lost.
+    """
 
     place: Place
+    is_shared: bool = False
     heads: dict[str, CommitId] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
     publications: list[CommitId] = field(default_factory=list)
@@ -48,6 +53,9 @@ class Ledger:
         if said["act"] == "unmaintained":
             self.refusals[said["reason"].replace(str(self.place.folder), "")] += 1
             return
+        if said["act"] == "shell":  # from here on the draft is in the hands of somebody who syncs nothing
+            self.heads.pop(said["draft"], None)
+            return
         if said["act"] == "remove":
             self.heads.pop(said["draft"])
             self.gone.add(said["draft"])
@@ -60,12 +68,15 @@ class Ledger:
         """Look whether all of it is there, and nothing else; *deeply* has Git's own program look at every object."""
         try:
             self._check_locks()
+            if self.is_shared:
+                self._repair()
             store = Store.open(self.place.repository)
             tip = store.resolve(MAIN)
             if tip is None:
                 self.problems.append("the published branch is gone")
                 return
-            self._check_refs(store)
+            if not self.is_shared:
+                self._check_refs(store)
             self._check_published(store, tip)
             self._check_drafts(store, tip)
             self._check_log(store)
@@ -74,7 +85,9 @@ class Ledger:
                     self.problems.append("a published file cannot be read")
         except CMSError as error:
             self.problems.append(f"{type(error).__name__}: {error}")
-        if deeply:
+        if deeply and self.is_shared:
+            self._check_reachable()
+        elif deeply:
             self._check_objects()
 
     def _check_locks(self) -> None:
@@ -141,3 +154,33 @@ class Ledger:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             self.problems.append(f"git fsck: {done.stderr.strip()}")
+
+    def _check_reachable(self) -> None:
+        """Read all that what was acknowledged leads to."""
+        git = ["git", f"--git-dir={self.place.repository}"]
+        tips = "\n".join([MAIN, *([PUSH_LOG] if self._log_tip else []), *self.heads.values()])
+        command = [*git, "rev-list", "--objects", "--no-object-names", "--stdin"]
+        listed = subprocess.run(command, input=tips.encode(), capture_output=True, check=False)
+        read = subprocess.run(
+            [*git, "cat-file", "--batch", "--buffer"], input=listed.stdout, capture_output=True, check=False
+        )
+        if listed.returncode or read.returncode or b" missing\n" in read.stdout:
+            self.problems.append(f"git rev-list, cat-file: {(listed.stderr + read.stderr).decode().strip()}")
+
+    def _repair(self) -> None:
+        """Do what whoever looks after the server would: remove what a shell's work was torn into."""
+        for folder in ("objects", "refs"):
+            for path in (self.place.repository / folder).rglob("*"):
+                if path.is_file() and path.stat().st_size == 0 and path.suffix != ".lock":
+                    path.unlink()
+        for path in (self.place.repository / "refs/heads/drafts").glob("*"):
+            if path.suffix != ".lock" and self._is_torn(path.name):
+                path.unlink()
+
+    def _is_torn(self, draft: str) -> bool:
+        store = Store.open(self.place.repository)
+        try:
+            head = store.resolve(draft_ref(draft))
+            return head is None or not store.list_files(head)
+        except CMSError:
+            return True

@@ -34,22 +34,26 @@ class CannotCut(Exception):
     """This machine lets nobody cut the power of a file system."""
 
 
-def cut_publishing(folder: Path, count: int, seed: int, options: str, *, is_careless: bool = False) -> Ledger:
+def cut_publishing(
+    folder: Path, count: int, seed: int, options: str, *, is_careless: bool = False, is_shared: bool = False
+) -> Ledger:
     """Cut the power of a desk *count* times, and check all that it said before.
 
     Args:
         options: of the mount.
         is_careless: the desk brings nothing to the disk, to see that this would be noticed.
+        is_shared: somebody with a shell works there too.
 
     Raises:
         CannotCut: not root, or no loop device.
     """
     moments = random.Random(seed)
     disk = _Disk(folder, options)
-    ledger = Ledger(disk.place)
+    ledger = Ledger(disk.place, is_shared=is_shared)
     for number in range(count):
         with disk.mounted():
-            job = partial(work, disk.place, name=f"p{number}", is_careless=is_careless, is_maintaining=number % 3 == 2)
+            how = {"is_careless": is_careless, "is_maintaining": number % 3 == 2, "is_shared": is_shared}
+            job = partial(work, disk.place, name=f"p{number}", **how)
             run = Run.start(job, is_quiet=True)
             time.sleep(moments.uniform(0.1, 1.0))
             disk.cut()
@@ -63,6 +67,8 @@ def cut_publishing(folder: Path, count: int, seed: int, options: str, *, is_care
             ledger.check(deeply=True)
         if ledger.problems:
             break
+    if not ledger.acts["publish"] and count > 2:
+        ledger.problems.append("nothing was published in all the time")
     return ledger
 
 
