@@ -22,7 +22,7 @@ from cms.policy import Policy
 from cms.pushlog import PushLog
 from cms.refs import CommitId, TreeId, draft_ref
 from cms.settings import SETTINGS_FILE
-from cms.signatures import Kind, kind_of, verify
+from cms.signatures import Verifier
 from cms.store import Store
 from cms.trailers import read_trailers
 from cms.workflow.bounded import Bounded
@@ -43,7 +43,8 @@ class _Memory(NamedTuple):
 
     facts: Bounded[tuple[object, ...], Facts]
     statics: Bounded[CommitId, Static]
-    signers: Bounded[tuple[CommitId, bool, tuple[str, ...]], str]
+    signers: Bounded[tuple[CommitId, tuple[str, ...]], str]
+    verifiers: Bounded[tuple[str, ...], Verifier]
     seen: Bounded[tuple[CommitId | None, TreeId], Changes]
     ranges: Bounded[tuple[CommitId, CommitId], Mapping[CommitId, Commit] | None]
     merged: Bounded[tuple[CommitId, CommitId, TreeId], Merged]
@@ -80,6 +81,7 @@ class Gatherer(Sources):
             facts=Bounded(FACTS_KEPT),
             statics=Bounded(COMMITS_KEPT),
             signers=Bounded(COMMITS_KEPT),
+            verifiers=Bounded(FEW_KEPT),
             seen=Bounded(FACTS_KEPT * 4),
             ranges=Bounded(FACTS_KEPT),
             merged=Bounded(FACTS_KEPT),
@@ -142,27 +144,17 @@ class Gatherer(Sources):
             changed=frozenset() if is_empty else changed_files(self.store, commit, trees),
         )
 
-    def signer(self, commit: Commit, published: CommitId, *, is_verdict: bool) -> str:
-        """The key that signed *commit*, as the policy can be asked for it; empty without a valid signature.
-
-        Args:
-            is_verdict: of any other commit it is only of use who else wrote it than it says itself, which is not worth much time: nothing is
-                verified where author and committer are known, and no OpenPGP signature, which takes a child process.
-        """
+    def signer(self, commit: CommitId, published: CommitId) -> str:
+        """The key that signed *commit*, as the policy can be asked for it; empty without a valid signature."""
         policy = self._policy(published)
-        claims = (commit.author_email, commit.committer_email)
-        if not is_verdict and policy is not None and all(policy.find_by_email(claim) for claim in claims):
-            return ""
-        keys = tuple(policy.gpg_keys) if is_verdict and policy is not None else ()
-        return self._memory.signers.get(
-            (commit.id, is_verdict, keys), lambda: self._find_signer(commit.id, is_verdict, keys)
-        )
+        keys = tuple(policy.gpg_keys) if policy is not None else ()
+        return self._memory.signers.get((commit, keys), lambda: self._find_signer(commit, keys))
 
-    def _find_signer(self, commit: CommitId, is_verdict: bool, gpg_keys: tuple[str, ...]) -> str:
+    def _find_signer(self, commit: CommitId, gpg_keys: tuple[str, ...]) -> str:
         signature = self.store.signature(commit)
-        if signature is None or (kind_of(signature[1]) is Kind.GPG and not is_verdict):
+        if signature is None:
             return ""
-        signed = verify(*signature, gpg_keys=gpg_keys)
+        signed = self._memory.verifiers.get(gpg_keys, lambda: Verifier(gpg_keys)).verify(*signature)
         return "" if signed is None else signed.key
 
     def _policy(self, published: CommitId) -> Policy | None:

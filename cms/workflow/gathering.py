@@ -51,7 +51,7 @@ class Sources(Protocol):
     def static(self, commit: Commit, trees: Trees) -> Static:
         """What follows from *commit* alone."""
 
-    def signer(self, commit: Commit, published: CommitId, *, is_verdict: bool) -> str:
+    def signer(self, commit: CommitId, published: CommitId) -> str:
         """The key that signed *commit*."""
 
     def seen(self, base: CommitId | None, commit: CommitId, trees: Trees) -> Changes:
@@ -223,7 +223,7 @@ class Gathering:
         act = self._acts.get(commit.id)
         key, is_server = "", act is not None and act.act in VERDICT_ACTS and trailers.get("acted-by") == act.person
         if not is_server and (is_verdict or act is None):
-            key = self._sources.signer(commit, self._published, is_verdict=is_verdict)
+            key = self._sources.signer(commit.id, self._published)
             is_server = key in self._server_keys
         provenance = self._sources.provenance
         could_publish = True

@@ -205,6 +205,28 @@ def test_a_signed_verdict_that_another_draft_had_below_its_head_counts_there_onl
     assert state.remarks[0].why_not == "it was given on the draft 'other'; a verdict counts only where it was given"
 
 
+@pytest.mark.parametrize("tool", ["ssh", "gpg"])
+def test_who_signed_a_text_had_a_hand_in_it_whomever_it_names(site: Site, tmp_path: Path, tool: str) -> None:
+    site.push("ola")
+    tree, head = site.repo.git("rev-parse", "main^{tree}"), str(site.head())
+    if tool == "ssh":
+        key = SSHKey.make(tmp_path / "key")
+        site.repo.commit({"cms.toml": settings(key.line)})
+        signed = key.commit(site.repo, tree, "-p", head, "-m", "Back")
+    else:
+        gpg = GPGKey.make(tmp_path / "g", "kari@example.org")
+        site.repo.commit({"cms.toml": settings(gpg.public())})
+        site.repo.git("config", "gpg.program", str(wrapper(tmp_path, gpg)))
+        signed = site.repo.git("commit-tree", f"-S{gpg.fingerprint}", tree, "-p", head, "-m", "Back")
+        gpg.close()
+    site.repo.git("update-ref", "refs/heads/drafts/easter", signed)
+    commit = site.facts(site.gatherer(has_log=False)).commits[-1]
+    assert (
+        read_policy(settings(key.line if tool == "ssh" else gpg.public()).encode()).find_by_key(commit.attestation.key)
+        == "kari"
+    )
+
+
 def test_a_head_of_another_draft_that_git_has_pruned_holds_nothing(site: Site, tmp_path: Path) -> None:
     key = SSHKey.make(tmp_path / "key")
     site.repo.commit({"cms.toml": settings(key.line)})
