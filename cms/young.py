@@ -8,6 +8,7 @@ Not here: the writer's own objects, which are on the disk when they are written 
 
 import os
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 
 from cms.errors import RepositoryProblem
@@ -56,7 +57,8 @@ def sync_young(store: Store, commit: CommitId, *, own: Collection[str], now: flo
                 folders.update(_sync_file(objects, object))
         folders.update(_sync_file(objects, id))
     for folder in folders:
-        sync_folder(folder)
+        with suppress(FileNotFoundError):  # maintenance packed all that was in it
+            sync_folder(folder)
 
 
 def sync_folder(folder: Path) -> None:
