@@ -23,11 +23,11 @@ from cms.workflow.push import Answer, Command, Push, nothing
 from cms.workflow.pushed import Look, Said, tell
 from cms.workflow.pushed_drafts import judge_draft
 from cms.workflow.pushed_merges import judge_published
+from cms.workflow.room import why_no_room
 from cms.workflow.turn import Turn
 from cms.workflow.writing import CLOSED
 
 REFS_MOST = 50
-DRAFTS_MOST, OWN_DRAFTS_MOST = 2_000, 200
 
 log = structlog.get_logger(__name__)
 
@@ -104,27 +104,12 @@ class PushJudge:
         return judge_draft(look, command)
 
     def _check_room(self, push: Push, said: list[Said]) -> None:
-        begun = [one for one in push.commands if one.old is None and one.new is not None]
-        if not begun:
-            return
-        names = set(self._flow.names())
-        if len(names) + len(begun) > DRAFTS_MOST:
-            said[0].refuse(
-                f"there are {len(names):,} drafts, and {DRAFTS_MOST:,} are possible; close some first: cms close NAME"
-            )
-        lives = (self._flow.log.life(draft_ref(name)) for name in names)
-        own = sum(life[0].person == push.by.person for life in lives if life)
-        if own + len(begun) > OWN_DRAFTS_MOST:
-            said[0].refuse(
-                f"you have {own:,} drafts, and {OWN_DRAFTS_MOST:,} are possible; close some first: cms close NAME"
-            )
-        folded = {name.casefold(): name for name in names}
-        for command in begun:
-            name = find_draft_name(command.ref) or ""
-            same = folded.setdefault(name.casefold(), name)
-            if same != name:
-                one = next(one for one in said if one.ref == command.ref)
-                one.refuse(f"there is a draft {same} already, which differs only in case; choose another name")
+        begun = {
+            find_draft_name(one.ref) or "": one.ref for one in push.commands if one.old is None and one.new is not None
+        }
+        if begun:
+            for name, reason in why_no_room(self._flow, push.by.person, list(begun)):
+                next(one for one in said if one.ref == begun[name]).refuse(reason)
 
     def _check_ref(self, command: Command) -> Said | None:
         """Why nobody may move a ref; None for drafts and the published branch."""

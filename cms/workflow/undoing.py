@@ -15,6 +15,7 @@ from cms.settings import SCHEMAS_FOLDER, SETTINGS_FILE
 from cms.snapshot import Snapshot
 from cms.workflow.flow import Workflow
 from cms.workflow.outcome import DraftState
+from cms.workflow.room import require_room
 from cms.workflow.writing import EntryName, check_name, refuse_errors
 
 Changes = Mapping[str, BlobId | None]
@@ -178,8 +179,7 @@ def _begin(
     )
     check_name(name)
     ref = draft_ref(name)
-    if flow.store.resolve(ref) is not None:
-        raise Conflict(f"there is a draft {name!r} already; name another one", draft=name)
+    require_room(flow, who.person, name)
     if not changes:
         raise Conflict("nothing would change: that is what is published")
     published = flow.published()

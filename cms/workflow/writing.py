@@ -26,6 +26,7 @@ from cms.snapshot import Snapshot
 from cms.workflow.actions import Action, refuse_unless
 from cms.workflow.flow import ATTEMPTS, Draft, Workflow, no_draft, require_head
 from cms.workflow.outcome import DraftState
+from cms.workflow.room import require_room
 from cms.workflow.views import draft_snapshot
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -58,8 +59,7 @@ def start_draft(flow: Workflow, who: Principal, name: str, *, now: datetime) -> 
     require("draft.create", who, flow.policy(), Target(owner=who.person))
     check_name(name)
     ref = draft_ref(name)
-    if flow.store.resolve(ref) is not None:
-        raise Conflict(f"there is a draft {name!r} already; choose another name", draft=name)
+    require_room(flow, who.person, name)
     flow.record(who, "start", [Move(ref, None, flow.published())], now=now)
     return flow.state(name, now)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cms.errors import Conflict
-from cms.workflow import pushed, pushes
+from cms.workflow import pushed, room
 from tests.editing.tools import FILES, PEOPLE, SETTINGS
 from tests.githttp.paper import Clone, Paper
 
@@ -350,9 +350,9 @@ def test_a_push_is_bounded_in_refs_commits_and_drafts(
         ola.git("push", "origin", *many).remarks[0]
         == "error: the push: at most 50 refs in one push; push them in parts"
     )
-    monkeypatch.setattr(pushes, "OWN_DRAFTS_MOST", 0)
+    monkeypatch.setattr(room, "OWN_DRAFTS_MOST", 0)
     assert "drafts, and 0 are possible; close some first: cms close NAME" in ola.push("many").remarks[0]
-    monkeypatch.setattr(pushes, "DRAFTS_MOST", 1)
+    monkeypatch.setattr(room, "DRAFTS_MOST", 1)
     assert "drafts, and 1 are possible; close some first: cms close NAME" in ola.push("many").remarks[0]
     monkeypatch.setattr(pushed, "COMMITS_MOST", 1)
     ola.write("posts/many.md", NEW + "More.\n")
