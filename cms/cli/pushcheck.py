@@ -24,7 +24,6 @@ from cms.finding import printable
 from cms.inferred import infer_model
 from cms.model import read_model
 from cms.permissions import Principal
-from cms.pushlog import PushLog
 from cms.refs import BRANCHES, PUSH_LOG, CommitId, is_commit_id, short_name
 from cms.settings import read_environment
 from cms.site import FALLBACK_BRANCHES, cache_folder, published_ref
@@ -152,7 +151,7 @@ def check_leaving(place: Path | None, remote: str, url: str, lines: Sequence[str
     by = Principal(person=UNKNOWN, via="key")
     if flow.has_people:
         by = find_person(flow.policy(), store.work_tree or store.git_dir, asked.pusher)
-    if flow.is_server and not _knows_log(store):
+    if flow.is_server and store.resolve(PUSH_LOG) is None:
         commands = [command for command in commands if command.ref != ref]
         print_note(
             f"cms: what is pushed to {short_name(ref)} can be judged here once the log is: git fetch {remote} {PUSH_LOG}:{PUSH_LOG}"
@@ -180,12 +179,7 @@ def _open_flow(before: Before, ref: str, *, url: str = "") -> Hosted:
     path = urlsplit(url).path if url.startswith(("http://", "https://")) else ""
     named = _OWN_ADDRESS.search(path)
     is_server = named is not None and before.resolve(ref) is not None and named[1] == read().model.settings.server.name
-    log = PushLog(before) if is_server and _knows_log(before) else None
-    return Hosted(before, ref, snapshot=read, log=log, is_server=is_server)
-
-
-def _knows_log(store: Store) -> bool:
-    return store.resolve(PUSH_LOG) is not None
+    return Hosted(before, ref, snapshot=read, is_server=is_server)
 
 
 def snapshot_reader(store: Store, ref: str) -> Callable[[], Snapshot]:

@@ -18,15 +18,16 @@ from cms.judge import judge, judge_steps
 from cms.objects import Commit
 from cms.permissions import Principal, Target
 from cms.policy import Policy
-from cms.pushlog import PushLog
+from cms.pushlog import Move, PushLog
 from cms.refs import BRANCHES, DRAFTS, CommitId, draft_ref, find_draft_name
 from cms.signatures import verify
 from cms.snapshot import Snapshot
 from cms.store import Store
 from cms.trailers import all_trailers, find_trailer
 from cms.workflow.flow import ReadSnapshot, Workflow
-from cms.workflow.gather import Gatherer, parse_claim
+from cms.workflow.gather import parse_claim
 from cms.workflow.outcome import DraftState, Status
+from cms.workflow.provenance import PENDING, Bringing, Life, Provenance
 from cms.workflow.push import Answer, Command, Push
 from cms.workflow.pushed import COMMITS_MOST, Look, Said, describe, tell
 from cms.workflow.pushed_drafts import is_verdict
@@ -99,26 +100,22 @@ def find_fresh(store: Store, before: Store, published: CommitId, commands: Itera
 class Hosted(Workflow):
     """The drafts of a repository on somebody else's host, or of a server as a clone knows them. Only to be looked at."""
 
-    def __init__(
-        self, store: Store, ref: str, *, snapshot: ReadSnapshot, log: PushLog | None = None, is_server: bool = False
-    ) -> None:
+    def __init__(self, store: Store, ref: str, *, snapshot: ReadSnapshot, is_server: bool = False) -> None:
         """Put it together.
 
         Args:
             store: the repository as it was before what is judged.
-            log: the push log; None where there is none that could be believed.
-            is_server: the other side is a server of ours, and remembers who pushes.
+            is_server: the other side is a server of ours, and remembers who pushes; else a log that is there is nobody's word.
         """
         super().__init__(
             store,
             ref,
             snapshot=snapshot,
             writer=Writer(store),
-            log=PushLog(store) if log is None else log,
+            log=PushLog(store),
             is_server=is_server,
         )
-        if log is None:
-            self._gatherer = Gatherer(store, ref, model=self._model)
+        self._gatherer.provenance = _Fetched(self.log, ref) if is_server else None
 
     @property
     def has_people(self) -> bool:
@@ -152,7 +149,7 @@ class Hosted(Workflow):
             policy=policy,
             findings=findings,
         )
-        if state.owner is not None:
+        if state.owner:
             return state
         return replace(state, owner=_find_owner(store or self.store, state, policy or self.policy()))
 
@@ -161,6 +158,18 @@ class Hosted(Workflow):
         is_empty = state.base == state.head or state.status is Status.PUBLISHED
         owner = who.person if is_empty and who is not None else state.owner
         return replace(super().target_of(state, who, reason=reason), owner=owner)
+
+
+class _Fetched(Provenance):
+    """A server's log as a clone has it, which may be old, or nothing: what is there since was brought by nobody knows whom."""
+
+    def find_life(self, store: Store, ref: str, current: CommitId | None) -> Life:
+        """As ``Provenance.find_life``, and up to where the draft is."""
+        life = super().find_life(store, ref, current)
+        known = life.moves[-1][1].new if life.moves else None
+        if current is None or known == current:
+            return life
+        return Life(ref, (*life.moves, (Bringing(ref, "", None, PENDING - 1), Move(ref, known, current))))
 
 
 def _find_owner(store: Store, state: DraftState, policy: Policy) -> str | None:
