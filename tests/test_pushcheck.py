@@ -447,8 +447,15 @@ def test_a_clone_of_a_server_says_that_it_needs_the_log_to_judge_a_merge(host: H
     assert "git fetch origin refs/cms/log:refs/cms/log" in told
 
 
-def test_a_clone_with_the_log_finds_what_the_server_finds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    paper = Paper(tmp_path)
+@pytest.fixture
+def paper(tmp_path: Path) -> Iterator[Paper]:
+    """A newsroom with a server."""
+    made = Paper(tmp_path)
+    yield made
+    made.close()
+
+
+def test_a_clone_with_the_log_finds_what_the_server_finds(paper: Paper, capsys: pytest.CaptureFixture[str]) -> None:
     ola, rita, pia = (paper.clone(person) for person in ("ola", "rita", "pia"))
     ola.write("posts/easter.md", NEW)
     assert ola.push("easter").code == 0
