@@ -242,8 +242,10 @@ class Writer:
             try:
                 return str(objects.write(kind, raw))
             except (pygit2.GitError, OSError) as error:
-                if not _says(error, _GONE):
-                    raise  # else maintenance took the folder away, which was empty until now
+                # Maintenance took the folder away, which was empty until now; or names of temporary files are taken, since
+                # processes that were forked from one another invent the same ones.
+                if not _says(error, (*_GONE, "File exists")):
+                    raise
         return str(objects.write(kind, raw))
 
     def _remove_empty(self, id: str) -> None:
