@@ -161,6 +161,25 @@ def test_an_editor_who_merged_by_hand_is_known_by_her_signature(room: Newsroom) 
     assert proof.standing is Standing.APPROVED
 
 
+def test_who_published_is_told_by_the_log_when_it_disagrees_with_the_merge(room: Newsroom) -> None:
+    room.write("easter", {A: post("New")})
+    room.say("easter", "approve")
+    room.publish("easter", by="eva", named="kari")
+    proof = entry(prove(room))
+    assert proof.publication is not None
+    assert (proof.publication.act.person, proof.publication.act.ground) == ("eva", Ground.LOG)
+
+
+def test_where_no_approval_is_needed_somebody_must_vouch_for_who_published(tmp_path: Path) -> None:
+    room = Newsroom(tmp_path, rules=DIRECT)
+    for draft, path, how in (("one", A, "claimed"), ("two", B, "signed")):
+        room.write(draft, {path: post(draft)})
+        room.publish(draft, how=how)
+    report = prove(room)
+    assert entry(report).why == "the rule asks for no approval, and nobody vouches for who published it"
+    assert (entry(report, B).standing, entry(report, B).is_signed) == (Standing.APPROVED, True)
+
+
 # -- the rules -------------------------------------------------------------------------------------------------------------
 
 
@@ -391,6 +410,23 @@ def test_a_signed_approval_that_names_no_draft_counts_only_where_it_was_given(ro
     assert "it was given on the draft 'one'" in proof.approvals[0].why_not
 
 
+@pytest.mark.parametrize("is_published_too", [False, True])
+def test_an_approval_that_came_to_another_draft_with_something_newer_on_top_is_not_one_of_this(
+    room: Newsroom, is_published_too: bool
+) -> None:
+    written = room.commit({A: post("New")}, [room.main], "Write", by="ola", how="signed")
+    approval = room.commit({}, [written], "Fine", by="kari", how="signed", trailers=[("Review", "approve")])
+    newer = room.commit({B: post("B")}, [approval], "More", by="ola", how="signed")
+    room.push("one", newer, by="ola")
+    room.push("two", approval, by="ola")
+    room.publish("two")
+    if is_published_too:
+        room.publish("one")
+    proof = entry(prove(room))
+    assert proof.standing is Standing.UNAPPROVED
+    assert "it was given on the draft 'one'" in proof.approvals[0].why_not
+
+
 # -- tampering with the server's word --------------------------------------------------------------------------------------
 
 
@@ -562,16 +598,14 @@ def test_a_key_that_was_replaced_in_cms_toml_still_proves_what_it_signed(room: N
 
 def test_a_key_that_is_somebody_elses_now_proves_nothing_for_who_had_it(room: Newsroom) -> None:
     room.write("easter", {A: post("New")})
-    room.say("easter", "approve")
+    room.say("easter", "approve", by="eva")
     room.publish("easter")
-    drop_log(room)
-    keys = {id: key.public_key for id, key in room.keys.items()}
-    del keys["kari"]
-    keys["ola"] = room.keys["kari"].public_key
-    room.has_log = False
-    room.write("keys", {"cms.toml": people_toml(keys)}, by="ola", how="claimed")
+    assert entry(prove(room)).is_signed
+    keys = {id: key.public_key for id, key in room.keys.items() if id != "eva"}
+    room.write("keys", {"cms.toml": people_toml({**keys, "kari": room.keys["eva"].public_key})})
     room.publish("keys", by="eva")
-    assert entry(prove(room)).standing is Standing.UNAPPROVED
+    proof = entry(prove(room))
+    assert (proof.standing, proof.approvals[0].person) == (Standing.UNAPPROVED, None)
 
 
 def test_a_policy_that_cannot_be_read_is_a_problem_of_the_whole(room: Newsroom) -> None:
@@ -748,11 +782,12 @@ def test_a_line_that_cannot_be_meant_is_refused_with_its_number(line: str, messa
 
 def test_a_key_that_stands_for_two_people_stands_for_nobody(room: Newsroom) -> None:
     room.write("easter", {A: post("New")})
-    room.say("easter", "approve")
+    room.say("easter", "approve", by="eva")
     room.publish("easter")
     drop_log(room)
-    text = f"*@example.org {room.keys['kari'].public_key}\n"
-    assert entry(prove(room, signers=read_allowed_signers(text, path="allowed"))).standing is Standing.UNAPPROVED
+    for principals, counts in (("eva@example.org", True), ("*@example.org", False)):
+        signers = read_allowed_signers(f"{principals} {room.keys['eva'].public_key}\n", path="allowed")
+        assert (entry(prove(room, signers=signers)).standing is Standing.APPROVED) is counts
 
 
 def test_a_key_that_cannot_be_checked_is_noted(room: Newsroom) -> None:
