@@ -80,7 +80,7 @@ class TreeListing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commit:
-    """A commit. Names and e-mails are what somebody wrote there, not who it was. ``message`` is decoded text."""
+    """A commit. Names and e-mails are what somebody wrote there, not who it was. ``message`` is decoded text, ``size`` in bytes."""
 
     id: CommitId
     tree: TreeId
@@ -92,6 +92,7 @@ class Commit:
     committer_email: str
     committed_at: datetime
     message: str
+    size: int = 0
 
 
 def parse_commit(id: CommitId, raw: bytes) -> Commit:
@@ -126,6 +127,7 @@ def parse_commit(id: CommitId, raw: bytes) -> Commit:
         committer_email=committer_email,
         committed_at=committed_at,
         message=message.decode(encoding, "replace"),
+        size=len(raw),
     )
 
 

@@ -19,7 +19,7 @@ from cms.workflow.writing import CLOSED
 UPLOAD_PACK, RECEIVE_PACK = "git-upload-pack", "git-receive-pack"
 PUSH_BYTES_MOST = 50 * 1024 * 1024
 #: What a delta or a compressed file may grow to in memory, so that a small push cannot take all of it.
-OBJECT_BYTES_MOST = 512 * 1024 * 1024
+OBJECT_BYTES_MOST = 128 * 1024 * 1024
 OLDEST = (2, 36)  # the first one that can be told to bring refs to the disk
 #: By minor version of Git 2 the first release without the holes that a pushed repository could use (CVE-2024-32004 and its kin).
 MENDED: Mapping[int, int] = {39: 4, 40: 2, 41: 1, 42: 2, 43: 4, 44: 1, 45: 1}

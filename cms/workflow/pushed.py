@@ -158,6 +158,8 @@ def check_commits(commits: Sequence[Commit], said: Said) -> None:
             said.refuse(
                 f"the message of commit {commit.id[:7]} is longer than {MESSAGE_BYTES_MOST // 1024} KB; shorten it"
             )
+        elif commit.size > 2 * MESSAGE_BYTES_MOST:
+            said.refuse(f"commit {describe(commit)} carries {commit.size // 1024:,} KB beside its files; make it anew")
         if len(commit.parents) > PARENTS_MOST:
             said.refuse(
                 f"commit {describe(commit)} merges {len(commit.parents)} commits at once, at most {PARENTS_MOST} are taken"
