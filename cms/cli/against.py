@@ -4,18 +4,21 @@ The merge is ours, the one that publishing makes: by field and by line. Nothing 
 whoever pushed it is not known here.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import msgspec
 import typer
 
+from cms import frontmatter
 from cms.cli.exits import CONTENT, REFUSED, UNREADABLE, Refused
 from cms.cli.findings import Format, github_command, print_findings
 from cms.cli.output import counted, err, out, print_json
 from cms.cli.pushcheck import snapshot_reader
 from cms.cli.sites import find_commit
-from cms.errors import Conflict
+from cms.errors import Conflict, InvalidFrontMatter
+from cms.filemerge import Clash
 from cms.finding import Finding, printable
 from cms.judge import in_order, judge_steps
 from cms.refs import BRANCHES, DRAFTS, CommitId, branch_ref, is_commit_id, short_name
@@ -104,10 +107,22 @@ def judge_merge_of(store: Store, commit: CommitId, published: CommitId, *, draft
     if commits is None:
         raise Conflict(f"more than {COMMITS_MOST:,} new commits; bring them in parts")
     steps = judge_steps(flow.snapshot(), store, [one.id for one in commits if one.id != commit])
-    found = (*(clash.finding() for clash in state.clashes), *state.findings)
+    found = (*(_locate(store, commit, clash) for clash in state.clashes), *state.findings)
     known = {(finding.path, finding.rule) for finding in found}
     findings = in_order([*found, *(one for one in steps if (one.path, one.rule) not in known)])
     return Judged(state=state, has_people=flow.has_people, findings=findings)
+
+
+def _locate(store: Store, commit: CommitId, clash: Clash) -> Finding:
+    """A clash as a finding; that of a field with its place in the branch, where a pipeline shows it."""
+    finding = clash.finding()
+    blob = store.find_blob(commit, clash.path) if clash.field and not finding.line else None
+    if blob is None:
+        return finding
+    with suppress(InvalidFrontMatter):
+        mark = frontmatter.read(store.read_blob(blob)).mark(tuple(clash.field.split(".")))
+        return msgspec.structs.replace(finding, line=mark.line, column=mark.column)
+    return finding
 
 
 def find_name(store: Store, name: str, commit: CommitId) -> str:
