@@ -46,7 +46,7 @@ class Office:
         self.accounts = accounts
         self.key = key
         self._snapshot = snapshot
-        self.log = PushLog(store)
+        self.log = PushLog(store, trusted=[key.public_key])
         self.flow = Workflow(
             store,
             ref,
