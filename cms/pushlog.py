@@ -197,6 +197,8 @@ class PushLog:
         """
         with self._lock:
             state = self._read()
+            if not state.segments:
+                return False
             ends = [segment.start for segment in state.segments[1:]] + [len(state.entries)]
             for segment, end in zip(state.segments, ends, strict=True):
                 wanted = segment.keys.intersection(trusted)
