@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_ssh_private_key
 
 from cms.errors import InvalidSettings
 from cms.people import read_policy
@@ -545,6 +547,28 @@ def test_old_publications_stay_provable_after_the_servers_key_was_rotated(room: 
     assert old != room.server.public_key
     earlier = signers_of(room, f"server {old}")
     assert [trust.is_trusted for trust in prove(room, signers=earlier).server_keys] == [True, True]
+
+
+def test_what_a_key_signs_after_it_was_replaced_is_not_the_servers(room: Newsroom, tmp_path: Path) -> None:
+    room.write("easter", {A: post("New")}, how="server")
+    stolen = tmp_path / "stolen"
+    stolen.mkdir()
+    (stolen / "server_key").write_bytes((room.state / "server_key").read_bytes())
+    (stolen / "server_key").chmod(0o600)
+    room.rotate()
+    key = PersonKey(load_private(stolen / "server_key"))
+    acted = [("Draft", "easter"), ("Acted-by", "kari")]
+    room.say("easter", "approve", by="ola", how="pushed", key=key, trailers=acted)
+    room.publish("easter")
+    proof = entry(prove(room))
+    assert proof.standing is Standing.UNAPPROVED
+    assert [act.ground for act in (*proof.writers, *proof.approvals)] == [Ground.SERVER, Ground.LOG]
+
+
+def load_private(path: Path) -> Ed25519PrivateKey:
+    key = load_ssh_private_key(path.read_bytes(), None)
+    assert isinstance(key, Ed25519PrivateKey)
+    return key
 
 
 # -- whose keys ------------------------------------------------------------------------------------------------------------

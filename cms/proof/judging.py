@@ -3,7 +3,6 @@
 Pure: everything was read before. What nobody vouches for is told as the commit tells it, and counts for nothing.
 """
 
-from collections.abc import Collection
 from dataclasses import replace
 
 from cms.errors import RepositoryProblem
@@ -19,7 +18,7 @@ from cms.workflow.wording import count_of, list_names
 NO_REASON = "no reason is given"
 
 
-def judge_publication(replayed: Replay, server_keys: Collection[str]) -> PublicationProof:
+def judge_publication(replayed: Replay) -> PublicationProof:
     """Say who published, and why that is believed."""
     commit, policy, key = replayed.commit, replayed.policy, replayed.key
     entry = replayed.publication.entry
@@ -30,7 +29,7 @@ def judge_publication(replayed: Replay, server_keys: Collection[str]) -> Publica
     ground = Ground.CLAIMED
     if signer is not None:
         person, ground = signer, Ground.SIGNED
-    elif key in server_keys and claimed is not None:
+    elif replayed.is_server and claimed is not None:
         person, ground = claimed, Ground.SERVER
     if entry is not None and entry.person != person:  # somebody else may push what they merged
         person, ground = entry.person, Ground.LOG

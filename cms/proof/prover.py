@@ -181,7 +181,7 @@ class Prover:
     def _replay(self, known: _Known, merge: CommitId) -> tuple[Replay, PublicationProof]:
         if merge not in known.replays:
             replayed = known.replayer.replay(known.origins, merge)
-            known.replays[merge] = replayed, judge_publication(replayed, known.replayer.server_keys)
+            known.replays[merge] = replayed, judge_publication(replayed)
         return known.replays[merge]
 
     def _unpublished(self, origins: Origins, proof: EntryProof) -> EntryProof:

@@ -20,6 +20,7 @@ from cms.policy import Policy
 from cms.proof.origins import Origins, Publication
 from cms.proof.signers import AllowedSigners
 from cms.proof.trail import Tips, Trail
+from cms.pushlog import LogEntry
 from cms.refs import DRAFTS, BlobId, CommitId, draft_ref, find_draft_name
 from cms.settings import SCHEMAS_FOLDER, SETTINGS_FILE
 from cms.signatures import Kind, Verifier, has_gpg, kind_of
@@ -42,7 +43,7 @@ class Replay:
     """A publication, judged again.
 
     Attributes:
-        commit: the last commit of it, and *key* what that is signed with.
+        commit: the merge, and *key* what it is signed with; *is_server*: that is the server's.
         policy: the one of that time, with the keys that the reader trusts; *problem* says why it cannot be read.
         entries: what was published, by path.
     """
@@ -55,6 +56,7 @@ class Replay:
     state: DraftState
     entries: Mapping[str, EntryState]
     key: str
+    is_server: bool
     problem: str = ""
 
 
@@ -112,7 +114,7 @@ class Replayer:
         facts = _Looking(self, origins, publication, draft, policy).facts(
             self._files(publication, rules_at or publication.before)
         )
-        state = fold(facts, found, commit.committed_at)
+        state, key = fold(facts, found, commit.committed_at), self.key(commit, policy)
         return Replay(
             publication=publication,
             commit=commit,
@@ -121,7 +123,8 @@ class Replayer:
             facts=facts,
             state=state,
             entries={entry.path: entry for entry in state.entries},
-            key=self.key(commit, policy),
+            key=key,
+            is_server=self.is_servers(key, policy, publication.entry),
             problem=str(found) if isinstance(found, InvalidSettings) else "",
         )
 
@@ -173,6 +176,11 @@ class Replayer:
             yield f"{count} signed with GPG: an allowed-signers file has no keys for that, so these signatures count for nothing"
         elif self._unchecked and not has_gpg():
             yield f"{count} signed with GPG, which cannot be checked here: install gpg (Debian, Ubuntu: apt install gpg)"
+
+    def is_servers(self, key: str, policy: Policy, entry: LogEntry | None) -> bool:
+        """Whether what *key* signed is the server's; *entry* of the log tells of it, if any does."""
+        is_known = key in self.server_keys and policy.find_by_key(key) is None
+        return is_known and self.trail.vouches_for(key, entry)
 
     def tips(self, origins: Origins) -> Tips:
         """All that drafts were ever moved to."""
@@ -341,8 +349,10 @@ class _Looking:
 
     def _attest(self, commit: Commit, words: Mapping[str, str], *, is_verdict: bool) -> Attestation:
         key = self._replayer.key(commit, self._policy)
-        is_server = key in self._replayer.server_keys and self._policy.find_by_key(key) is None
         brought = self._brought.get(commit.id)
+        # Without a person it is not what the entry brought, but what was there before.
+        entry = self._replayer.trail.entry_at(brought.place) if brought is not None and brought.person else None
+        is_server = self._replayer.is_servers(key, self._policy, entry)
         return Attestation(
             key=key,
             is_server=is_server,

@@ -65,7 +65,7 @@ class Rules:
         if step not in self._origins.publications:
             return {path: f"{path} was changed by {step[:10]} past the workflow" for path in paths}
         replayed = self._replayer.replay(self._origins, step, rules_at=self._good if self._doubts else None)
-        publication = judge_publication(replayed, self._replayer.server_keys)
+        publication = judge_publication(replayed)
         found = {}
         for path in paths:
             standing, why = judge_state(replayed, publication, replayed.entries[path])

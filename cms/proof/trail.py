@@ -21,17 +21,36 @@ class Trail:
 
     def __init__(self, log: PushLog) -> None:
         """Read what there is."""
+        self._log = log
+        self._entries = log.entries()
         self._places: dict[CommitId, int] = {}
         self._moves: dict[str, list[tuple[LogEntry, Move]]] = {}
         #: Every commit that a draft was ever moved to, with the first act that did it, also one that nobody attests to.
         self.tips: dict[CommitId, Bringing] = {}
-        for place, entry in enumerate(log.entries()):
+        for place, entry in enumerate(self._entries):
             self._places[entry.id] = place
             for move in entry.moves:
                 if move.ref.startswith(DRAFTS):
                     self._moves.setdefault(move.ref, []).append((entry, move))
                     if move.new is not None:
                         self.tips.setdefault(move.new, Bringing(move.ref, entry.person, entry.at, place))
+
+    def vouches_for(self, key: str, entry: LogEntry | None) -> bool:
+        """Say whether what *key* signed may be the server's: its log has it, in an entry signed with the same key.
+
+        So a key that was stolen and replaced signs nothing any more. Where there is no log, or only the end of one, nothing speaks
+        against it.
+
+        Args:
+            entry: the one that tells of it, if there is any.
+        """
+        if not self._entries or not self._log.is_whole():
+            return True
+        return entry is not None and self._log.signed_by(entry) == key
+
+    def entry_at(self, place: int) -> LogEntry | None:
+        """The entry at a place; None at a place that is none."""
+        return self._entries[place] if 0 <= place < len(self._entries) else None
 
     def find_life(self, ref: str, head: CommitId, held: Collection[CommitId], end: LogEntry | None) -> Life:
         """Find the chain of moves that led *ref* to *head*.
