@@ -98,32 +98,46 @@ def command_log_level() -> str:
     return "warning" if level == "info" else level
 
 
-def register(name: str, command: Callable[..., None], *examples: str, group: typer.Typer = app) -> None:
-    """Add a command."""
-    group.command(name, epilog=explain(*examples))(command)
+def register(
+    name: str, command: Callable[..., None], *examples: str, panel: str = "", group: typer.Typer | None = None
+) -> None:
+    """Add a command, at the top in one of the panels of the help, or in a group."""
+    place = app if group is None else group
+    place.command(name, epilog=explain(*examples), rich_help_panel=panel or None)(command)
 
 
 def register_group(name: str, sentence: str) -> typer.Typer:
     """Add a word that commands stand behind, such as ``user`` in ``cms user add``."""
     group = typer.Typer(no_args_is_help=True, help=sentence, rich_markup_mode="rich")
-    app.add_typer(group, name=name)
+    app.add_typer(group, name=name, rich_help_panel=MACHINE)
     return group
 
 
+SERVING = "Serving and checking"
 register(
-    "serve", serve, "cms serve", "cms serve ../blog --port 9000", "cms serve /srv/site.git --host 0.0.0.0 --workers 4"
+    "serve", serve, "cms serve", "cms serve ../blog --port 9000", "cms serve /srv/site.git --host 0.0.0.0 --workers 4",
+    panel=SERVING,
+)  # fmt: skip
+register("check", check, "cms check", "cms check --ref drafts/easter", "cms check --format github", panel=SERVING)
+register("init", init, "cms init my-site", "cms init bloggen --locale nb --title 'Bloggen vår'", panel=SERVING)
+register(
+    "adopt",
+    adopt,
+    "cms adopt",
+    "cms adopt ../jekyll-blog --dry-run",
+    "cms adopt blog.git --output model",
+    panel=SERVING,
 )
-register("check", check, "cms check", "cms check --ref drafts/easter", "cms check --format github")
-register("init", init, "cms init my-site", "cms init bloggen --locale nb --title 'Bloggen vår'")
-register("adopt", adopt, "cms adopt", "cms adopt ../jekyll-blog --dry-run", "cms adopt blog.git --output model")
-register("maintain", maintain_repository, "cms maintain", "cms maintain /srv/site.git")
-register("index", index, "cms index", "cms index --rebuild", "cms index --verify")
+register("index", index, "cms index", "cms index --rebuild", "cms index --verify", panel=SERVING)
+
+READING = "Reading"
 register(
     "list",
     list_entries,
     "cms list posts",
     "cms list posts --filter category=helse --sort -date --limit 5",
     "cms list posts -q 'filter[date][gte]=2019-01-01&facet=category' --json",
+    panel=READING,
 )
 register(
     "show",
@@ -131,23 +145,71 @@ register(
     "cms show posts/laer-av-feil",
     "cms show posts/laer-av-feil --format markdown",
     "cms show authors/kari --json",
+    panel=READING,
 )
 register(
-    "search", search, "cms search innovasjon", "cms search '\"ny teknologi\" OR roboter' --collection posts --json"
+    "search",
+    search,
+    "cms search innovasjon",
+    "cms search '\"ny teknologi\" OR roboter' --collection posts --json",
+    panel=READING,
 )
-register("log", show_log, "cms log", "cms log --ref easter", "cms log --person kari --since 2026-05-01 --json")
-register("verify", verify, "cms verify", "cms verify --allowed-signers ~/allowed_signers", "cms verify --json")
-user = register_group("user", "Accounts: who may sign in. On the server's own machine.")
+
+DRAFTS = "Drafts"
+register("drafts", drafts.list_drafts, "cms drafts", "cms drafts --json", panel=DRAFTS)
+register("draft", drafts.show_draft, "cms draft easter", "cms draft easter --json", panel=DRAFTS)
+register("start", drafts.start, "cms start easter", panel=DRAFTS)
+register(
+    "write",
+    drafts.write,
+    "cms write easter posts/paske --set title='God påske' --body paske.md",
+    "cms write easter posts/paske --set 'tags=[\"helg\"]' --unset excerpt",
+    panel=DRAFTS,
+)
+register("delete", drafts.delete, "cms delete easter posts/paske", panel=DRAFTS)
+register("mv", drafts.move, "cms mv easter posts/paske god-paske", panel=DRAFTS)
+register("close", drafts.close, "cms close easter --reason 'Next year'", panel=DRAFTS)
+register("unpublish", verdicts.unpublish, "cms unpublish posts/paske --reason 'Easter is over'", panel=DRAFTS)
+register("restore", verdicts.restore, "cms restore posts/paske", panel=DRAFTS)
+register("revert", verdicts.revert, "cms revert 1f3dc0c101", "cms revert 1f3dc0c101 --draft wrong-date", panel=DRAFTS)
+register("rollback", verdicts.rollback, "cms rollback 1f3dc0c101 --draft back", panel=DRAFTS)
+
+REVIEW = "Review and publication"
+register("request", verdicts.request, "cms request easter -m 'Please read the second paragraph'", panel=REVIEW)
+register("approve", verdicts.approve, "cms approve easter -m 'Reads well' --head 1f3dc0c101", panel=REVIEW)
+register(
+    "changes", verdicts.changes, "cms changes easter -m 'Too long' --on content/posts/paske.md#title", panel=REVIEW
+)
+register("comment", verdicts.comment, "cms comment easter -m 'Nice' --on content/posts/paske.md:12", panel=REVIEW)
+register("withdraw", verdicts.withdraw, "cms withdraw easter", panel=REVIEW)
+register("lift", verdicts.lift, "cms lift easter kari --reason 'Kari is away, and it was done'", panel=REVIEW)
+register(
+    "schedule", verdicts.schedule, "cms schedule easter 2026-04-02T07:00", "cms schedule easter never", panel=REVIEW
+)
+register("publish", verdicts.publish, "cms publish easter", panel=REVIEW)
+register("bypass", verdicts.bypass, "cms bypass easter --reason 'The water must be boiled until Friday'", panel=REVIEW)
+
+PROOF = "Proof"
+register(
+    "log", show_log, "cms log", "cms log --ref easter", "cms log --person kari --since 2026-05-01 --json", panel=PROOF
+)
+register(
+    "verify", verify, "cms verify", "cms verify --allowed-signers ~/allowed_signers", "cms verify --json", panel=PROOF
+)
+
+MACHINE = "On the server's own machine"
+register("maintain", maintain_repository, "cms maintain", "cms maintain /srv/site.git", panel=MACHINE)
+user = register_group("user", "Accounts: who may sign in.")
 register("add", accounts.add_user, "cms user add kari", "cms user add importer --no-password", group=user)
 register("passwd", accounts.change_password, "cms user passwd kari", "cms user passwd kari --generate", group=user)
 register("disable", accounts.disable_user, "cms user disable kari", group=user)
 register("enable", accounts.enable_user, "cms user enable kari", group=user)
 register("erase", accounts.erase_user, "cms user erase kari", "cms user erase kari --yes", group=user)
 register("list", accounts.list_users, "cms user list", "cms user list --json", group=user)
-key = register_group("key", "The server's key, which its word rests on. On the server's own machine.")
+key = register_group("key", "The server's key, which its word rests on.")
 register("show", show_key, "cms key show", "cms key show --json", group=key)
 register("rotate", rotate_key, "cms key rotate --as kari --note 'once a year'", "cms key rotate --lost", group=key)
-token = register_group("token", "Tokens: what programs and Git sign in with. On the server's own machine.")
+token = register_group("token", "Tokens: what programs and Git sign in with.")
 register(
     "create",
     accounts.create_token,
@@ -157,31 +219,6 @@ register(
 )
 register("list", accounts.list_tokens, "cms token list", "cms token list kari --json", group=token)
 register("revoke", accounts.revoke_token, "cms token revoke 5tikdkn1pfo1", group=token)
-register("drafts", drafts.list_drafts, "cms drafts", "cms drafts --json")
-register("draft", drafts.show_draft, "cms draft easter")
-register("start", drafts.start, "cms start easter")
-register(
-    "write",
-    drafts.write,
-    "cms write easter posts/paske --set title='God påske' --body paske.md",
-    "cms write easter posts/paske --set 'tags=[\"helg\"]' --unset excerpt",
-)
-register("delete", drafts.delete, "cms delete easter posts/paske")
-register("mv", drafts.move, "cms mv easter posts/paske god-paske")
-register("request", verdicts.request, "cms request easter -m 'Please read the second paragraph'")
-register("approve", verdicts.approve, "cms approve easter -m 'Reads well'")
-register("changes", verdicts.changes, "cms changes easter -m 'Too long' --on content/posts/paske.md#title")
-register("comment", verdicts.comment, "cms comment easter -m 'Nice' --on content/posts/paske.md:12")
-register("withdraw", verdicts.withdraw, "cms withdraw easter")
-register("lift", verdicts.lift, "cms lift easter kari --reason 'Kari is away, and it was done'")
-register("schedule", verdicts.schedule, "cms schedule easter 2026-04-02T07:00", "cms schedule easter never")
-register("publish", verdicts.publish, "cms publish easter")
-register("bypass", verdicts.bypass, "cms bypass easter --reason 'The water must be boiled until Friday'")
-register("close", drafts.close, "cms close easter --reason 'Next year'")
-register("revert", verdicts.revert, "cms revert 1f3dc0c101b5ff10cc968d043f9c2af1e4873bb1")
-register("rollback", verdicts.rollback, "cms rollback 1f3dc0c101b5ff10cc968d043f9c2af1e4873bb1 --draft back")
-register("unpublish", verdicts.unpublish, "cms unpublish posts/paske --reason 'Easter is over'")
-register("restore", verdicts.restore, "cms restore posts/paske")
 
 
 def main() -> None:

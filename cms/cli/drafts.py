@@ -3,22 +3,45 @@
 import sys
 from pathlib import Path
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import orjson
 import typer
 
 from cms.api.drafting import listed
-from cms.cli.desk import AsOption, DraftArgument, HeadOption, MessageOption, fetch_draft, open_desk, read_head
+from cms.cli.desk import (
+    AsOption,
+    Desk,
+    DraftArgument,
+    HeadOption,
+    MessageOption,
+    fetch_draft,
+    find_drafts,
+    find_head,
+    look_at,
+    open_desk,
+    read_head,
+)
 from cms.cli.drafting import moment, print_state
 from cms.cli.exits import Refused
-from cms.cli.output import counted, out, print_json
+from cms.cli.output import counted, out, print_json, print_note
 from cms.cli.sites import LocaleOption, SiteOption
 from cms.edit import REMOVED
-from cms.errors import CMSError
+from cms.errors import Conflict, InvalidContent, RepositoryProblem
 from cms.finding import printable
-from cms.refs import BRANCHES
-from cms.workflow.writing import EntryName, close_draft, delete_entry, rename_entry, start_draft, write_entry
+from cms.refs import draft_ref
+from cms.workflow.outcome import DraftState
+from cms.workflow.writing import (
+    EntryName,
+    check_name,
+    close_draft,
+    delete_entry,
+    rename_entry,
+    start_draft,
+    write_entry,
+)
 
+NAME_WIDTH = 24
 EntryArgument = Annotated[
     str, typer.Argument(metavar="COLLECTION/SLUG", help="The entry, such as posts/laer-av-feil.", show_default=False)
 ]
@@ -38,31 +61,37 @@ def read_entry_name(text: str, locale: str, path: str = "") -> EntryName:
 
 
 def list_drafts(site: SiteOption = None, person: AsOption = "", is_json: JsonOption = False) -> None:
-    """List all drafts, with their state and what they wait for."""
+    """List all drafts, with their state and what they wait for.
+
+    In a clone as they were when they were fetched last.
+    """
     with open_desk(site, person) as desk:
-        if desk.is_clone and desk.remote:
-            prefix = f"refs/remotes/{desk.remote}/drafts/"
-            for ref in desk.site.store.refs(prefix):
-                fetch_draft(desk, ref.removeprefix(prefix))
-        states = []
-        for name in desk.flow.names():
+        states: list[DraftState] = []
+        for name, head in find_drafts(desk).items():
             try:
-                states.append(desk.flow.state(name, desk.now))
-            except CMSError as error:
-                out().print(printable(f"{name}: {error}"))
+                states.append(desk.flow.state_at(name, head, desk.now))
+            except (InvalidContent, RepositoryProblem) as error:
+                print_note(f"{name}: {error}")
         zone = desk.site.catalog.model.zone
         if is_json:
             print_json([listed(state, zone) for state in states])
             return
         if not states:
-            out().print("There are no drafts. Begin one: cms start NAME, or git push origin HEAD:drafts/NAME")
+            fetch = f" (last fetched ones; git fetch {desk.remote} asks anew)" if desk.remote else ""
+            print_note(f"There are no drafts{fetch}. To begin one: cms start NAME")
         for state in states:
-            when = f", at {moment(state.publish_at, zone)}" if state.publish_at else ""
-            what = counted(len(state.entries), "entry", "entries")
-            status = state.status.value.replace("_", " ")
-            out().print(printable(f"{state.name:30} {status}{when}, {what}, {state.owner or 'nobody'}"))
-            for sentence in state.missing[:1]:
-                out().print(printable(f"{'':30} {sentence}"))
+            print_draft(desk, state, zone)
+
+
+def print_draft(desk: Desk, state: DraftState, zone: ZoneInfo) -> None:
+    """One draft in a list."""
+    when = f" at {moment(state.publish_at, zone)}" if state.publish_at is not None else ""
+    what = counted(len(state.entries), "entry", "entries")
+    by = f", by {desk.flow.policy().name(state.owner)}" if state.owner is not None else ""
+    out().print(printable(f"{state.name:{NAME_WIDTH}}  {state.status.words}{when}, {what}{by}"))
+    for sentence in state.missing[:1]:
+        more = f" (and {len(state.missing) - 1} more)" if len(state.missing) > 1 else ""
+        out().print(printable(f"{'':{NAME_WIDTH}}  {sentence}{more}"))
 
 
 def show_draft(
@@ -70,14 +99,15 @@ def show_draft(
 ) -> None:
     """Show one draft: its entries, approvals and remarks, and what it still needs."""
     with open_desk(site, person) as desk:
-        fetch_draft(desk, draft)
-        found = desk.flow.find(desk.who, "draft.read", draft, expected=None, now=desk.now)
-        print_state(desk, found.state, is_json=is_json)
+        print_state(desk, look_at(desk, draft), is_json=is_json)
 
 
 def start(draft: DraftArgument, site: SiteOption = None, person: AsOption = "", is_json: JsonOption = False) -> None:
     """Begin a draft where the published branch is now."""
     with open_desk(site, person) as desk:
+        check_name(draft)
+        if find_head(desk, draft) is not None:
+            raise Conflict(f"there is a draft {draft!r} already; choose another name", draft=draft)
         state = start_draft(desk.flow, desk.who, draft, now=desk.now)
         print_state(desk, state, is_json=is_json, did=f"Began the draft {draft}.")
 
@@ -124,7 +154,7 @@ def write(
             read_entry_name(entry, locale, path),
             fields,
             body=text,
-            expected=read_head(head),
+            expected=read_head(desk, draft, head),
             message=message,
             now=desk.now,
         )
@@ -143,9 +173,14 @@ def read_body(place: str) -> str:
     """The text of a file, or of standard input.
 
     Raises:
-        Refused: it is not UTF-8.
+        Refused: it cannot be read, or is not UTF-8.
     """
-    raw = sys.stdin.buffer.read() if place == "-" else Path(place).read_bytes()
+    try:
+        raw = sys.stdin.buffer.read() if place == "-" else Path(place).read_bytes()
+    except OSError as error:
+        raise Refused(
+            f"{place} cannot be read: {error.strerror}", hint="--body FILE, or --body - for standard input"
+        ) from error
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -165,7 +200,7 @@ def delete(
     """Take an entry out of a draft; publishing the draft withdraws it."""
     with open_desk(site, person) as desk:
         fetch_draft(desk, draft)
-        name, expected = read_entry_name(entry, locale), read_head(head)
+        name, expected = read_entry_name(entry, locale), read_head(desk, draft, head)
         state = delete_entry(desk.flow, desk.who, draft, name, expected=expected, message=message, now=desk.now)
         print_state(desk, state, is_json=is_json, did=f"Deleted {entry} in the draft.")
 
@@ -184,7 +219,7 @@ def move(
     """Give an entry another slug, and rewrite the references to it. The old address leads to the new one."""
     with open_desk(site, person) as desk:
         fetch_draft(desk, draft)
-        name, expected = read_entry_name(entry, locale), read_head(head)
+        name, expected = read_entry_name(entry, locale), read_head(desk, draft, head)
         state = rename_entry(desk.flow, desk.who, draft, name, slug, expected=expected, message=message, now=desk.now)
         print_state(desk, state, is_json=is_json, did=f"Renamed {entry} to {slug} in the draft.")
 
@@ -198,7 +233,10 @@ def close(
 ) -> None:
     """Give a draft up. Its commits are kept, and can be taken up again."""
     with open_desk(site, person) as desk:
-        last = close_draft(desk.flow, desk.who, draft, reason=reason, expected=read_head(head), now=desk.now)
+        fetch_draft(desk, draft)
+        last = close_draft(
+            desk.flow, desk.who, draft, reason=reason, expected=read_head(desk, draft, head), now=desk.now
+        )
         out().print(f"Closed {draft}. To take it up again: git branch drafts/{draft} {last}")
-        if desk.is_clone and desk.remote:
-            out().print(f"  next: git push {desk.remote} --delete {BRANCHES}drafts/{draft}")
+        if desk.find_theirs(draft_ref(draft)) is not None:
+            out().print(f"  next: git push {desk.remote} --delete drafts/{draft}")

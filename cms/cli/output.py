@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import orjson
@@ -15,6 +15,7 @@ from cms.errors import CMSError, InvalidContent
 from cms.finding import Finding, finding_of, printable
 
 Step = Callable[[int, int], None]
+FINDINGS_SHOWN = 50
 
 
 class PlainConsole(Console):
@@ -57,12 +58,25 @@ def print_refusal(error: CMSError | Refused) -> int:
     """Say on standard error what is wrong and what to do; return the exit code."""
     if isinstance(error, Refused):
         message, hint, code = str(error), error.hint, error.code
+    elif error.facts.get("findings"):
+        message, hint, code = print_found(str(error), error.facts["findings"]), "", exit_code(error)
     elif isinstance(error, InvalidContent):
         message, hint, code = str(finding_of(error)), "", CONTENT
     else:
         message, hint, code = str(error), str(error.facts.get("hint") or ""), exit_code(error)
     print_error(message, hint)
     return code
+
+
+def print_found(message: str, findings: Sequence[Finding]) -> str:
+    """Print what an error is about, one finding a line as ``cms check`` does; return what is left to say."""
+    is_nothing_else = message.startswith(str(findings[0]))
+    if is_nothing_else or len(findings) > 1:
+        for finding in findings[:FINDINGS_SHOWN]:
+            err().print(finding_text(finding))
+        if len(findings) > FINDINGS_SHOWN:
+            print_note(f"and {len(findings) - FINDINGS_SHOWN:,} more")
+    return f"{counted(len(findings), 'error')}; nothing was changed" if is_nothing_else else message
 
 
 def print_error(message: str, hint: str = "") -> None:

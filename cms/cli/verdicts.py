@@ -6,12 +6,21 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from cms.cli.desk import AsOption, DraftArgument, HeadOption, MessageOption, fetch_draft, open_desk, read_head
+from cms.cli.desk import (
+    AsOption,
+    DraftArgument,
+    HeadOption,
+    MessageOption,
+    fetch_draft,
+    fetch_published,
+    open_desk,
+    read_commit,
+    read_head,
+)
 from cms.cli.drafting import print_publication, print_state
 from cms.cli.drafts import JsonOption, read_entry_name
 from cms.cli.exits import Refused
 from cms.cli.sites import LocaleOption, SiteOption
-from cms.site import resolve_name
 from cms.workflow.publishing import bypass as bypass_rules
 from cms.workflow.publishing import publish as publish_draft
 from cms.workflow.undoing import restore as restore_entries
@@ -32,6 +41,16 @@ NameOption = Annotated[str, typer.Option("--draft", metavar="NAME", help="Name o
 ReasonOption = Annotated[str, typer.Option(metavar="TEXT", help="Why; everybody can read it.", show_default=False)]
 
 
+def require_words(text: str, missing: str, hint: str = "-m TEXT") -> None:
+    """Refuse to say nothing.
+
+    Raises:
+        Refused: *text* is empty.
+    """
+    if not text.strip():
+        raise Refused(missing, hint=hint)
+
+
 def request(
     draft: DraftArgument,
     message: MessageOption = "",
@@ -43,7 +62,9 @@ def request(
     """Ask others to review a draft."""
     with open_desk(site, person) as desk:
         fetch_draft(desk, draft)
-        state = request_review(desk.flow, desk.who, draft, message=message, expected=read_head(head), now=desk.now)
+        state = request_review(
+            desk.flow, desk.who, draft, message=message, expected=read_head(desk, draft, head), now=desk.now
+        )
         print_state(desk, state, is_json=is_json, did=f"Asked for review of {draft}.")
 
 
@@ -58,7 +79,9 @@ def approve(
     """Approve a draft as it is now; an entry that changes afterwards needs a new approval."""
     with open_desk(site, person) as desk:
         fetch_draft(desk, draft)
-        state = approve_draft(desk.flow, desk.who, draft, message=message, expected=read_head(head), now=desk.now)
+        state = approve_draft(
+            desk.flow, desk.who, draft, message=message, expected=read_head(desk, draft, head), now=desk.now
+        )
         print_state(desk, state, is_json=is_json, did=f"Approved {draft}.")
 
 
@@ -72,10 +95,17 @@ def changes(
     is_json: JsonOption = False,
 ) -> None:
     """Ask for changes; nothing is published until you approve or withdraw this."""
+    require_words(message, "say what should change")
     with open_desk(site, person) as desk:
         fetch_draft(desk, draft)
         state = request_changes(
-            desk.flow, desk.who, draft, message=message, anchor=anchor, expected=read_head(head), now=desk.now
+            desk.flow,
+            desk.who,
+            draft,
+            message=message,
+            anchor=anchor,
+            expected=read_head(desk, draft, head),
+            now=desk.now,
         )
         print_state(desk, state, is_json=is_json, did=f"Asked for changes of {draft}.")
 
@@ -90,10 +120,17 @@ def comment(
     is_json: JsonOption = False,
 ) -> None:
     """Remark on a draft, or on one field or line of it."""
+    require_words(message, "a comment needs words")
     with open_desk(site, person) as desk:
         fetch_draft(desk, draft)
         state = comment_draft(
-            desk.flow, desk.who, draft, message=message, anchor=anchor, expected=read_head(head), now=desk.now
+            desk.flow,
+            desk.who,
+            draft,
+            message=message,
+            anchor=anchor,
+            expected=read_head(desk, draft, head),
+            now=desk.now,
         )
         print_state(desk, state, is_json=is_json, did=f"Commented on {draft}.")
 
@@ -109,7 +146,9 @@ def withdraw(
     """Take back your approval, your request for changes, or (as its owner) the request for review."""
     with open_desk(site, person) as desk:
         fetch_draft(desk, draft)
-        state = withdraw_verdict(desk.flow, desk.who, draft, message=message, expected=read_head(head), now=desk.now)
+        state = withdraw_verdict(
+            desk.flow, desk.who, draft, message=message, expected=read_head(desk, draft, head), now=desk.now
+        )
         print_state(desk, state, is_json=is_json, did=f"Withdrew what you said on {draft}.")
 
 
@@ -123,9 +162,10 @@ def lift(
     is_json: JsonOption = False,
 ) -> None:
     """Lift somebody else's request for changes; maintainers only, with a reason."""
+    require_words(reason, "say why the request for changes is lifted", "--reason TEXT")
     with open_desk(site, person) as desk:
         fetch_draft(desk, draft)
-        expected = read_head(head)
+        expected = read_head(desk, draft, head)
         state = lift_changes(desk.flow, desk.who, draft, of, reason=reason, expected=expected, now=desk.now)
         print_state(desk, state, is_json=is_json, did=f"Lifted the request of {of} on {draft}.")
 
@@ -145,7 +185,7 @@ def schedule(
     with open_desk(site, person) as desk:
         fetch_draft(desk, draft)
         at = read_when(when, desk.site.catalog.model.zone)
-        state = schedule_draft(desk.flow, desk.who, draft, at, expected=read_head(head), now=desk.now)
+        state = schedule_draft(desk.flow, desk.who, draft, at, expected=read_head(desk, draft, head), now=desk.now)
         did = f"{draft} does not go public by itself any more." if at is None else f"Scheduled {draft}."
         print_state(desk, state, is_json=is_json, did=did)
 
@@ -161,8 +201,26 @@ def read_when(text: str, zone: ZoneInfo) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise Refused(f"{text!r} is no moment", hint="write it as 2026-05-17T07:00, or never") from error
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)
+        raise Refused(f"{text!r} is no time", hint="write it as 2026-05-17T07:00, or never") from error
+    if "T" not in text.upper() and " " not in text:
+        raise Refused(f"{text!r} is a day without a time", hint=f"write it as {text}T07:00")
+    return moment if moment.tzinfo is not None else _in_zone(moment, zone)
+
+
+def _in_zone(moment: datetime, zone: ZoneInfo) -> datetime:
+    """*moment* by the clocks of *zone*.
+
+    Raises:
+        Refused: the clocks skip it, or show it twice.
+    """
+    first, second = (moment.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
+    offsets = [each.utcoffset() for each in (first, second)]
+    if offsets[0] != offsets[1]:
+        names = " or ".join(each.isoformat() for each in (first, second))
+        raise Refused(
+            f"the clocks of {zone.key} are changed at {moment.isoformat()}", hint=f"say which is meant: {names}"
+        )
+    return first
 
 
 def publish(
@@ -175,8 +233,11 @@ def publish(
 ) -> None:
     """Publish an approved draft: one merge, all of it or nothing."""
     with open_desk(site, person) as desk:
+        fetch_published(desk)
         fetch_draft(desk, draft)
-        publication = publish_draft(desk.flow, desk.who, draft, message=message, expected=read_head(head), now=desk.now)
+        publication = publish_draft(
+            desk.flow, desk.who, draft, message=message, expected=read_head(desk, draft, head), now=desk.now
+        )
         print_publication(desk, publication, is_json=is_json)
 
 
@@ -189,42 +250,46 @@ def bypass(
     is_json: JsonOption = False,
 ) -> None:
     """Publish in an emergency without the approvals; only those whom cms.toml names, with a reason that stays."""
+    require_words(reason, "say why this cannot wait; everybody will read it", "--reason TEXT")
     with open_desk(site, person) as desk:
+        fetch_published(desk)
         fetch_draft(desk, draft)
-        publication = bypass_rules(desk.flow, desk.who, draft, reason=reason, expected=read_head(head), now=desk.now)
+        publication = bypass_rules(
+            desk.flow, desk.who, draft, reason=reason, expected=read_head(desk, draft, head), now=desk.now
+        )
         print_publication(desk, publication, is_json=is_json)
 
 
-CommitArgument = Annotated[
-    str, typer.Argument(metavar="COMMIT", help="Full id of a commit, or a tag.", show_default=False)
-]
+CommitArgument = Annotated[str, typer.Argument(metavar="COMMIT", help="Id of a commit, or a tag.", show_default=False)]
 
 
 def revert(
     commit: CommitArgument,
     name: NameOption = "",
+    reason: ReasonOption = "",
     site: SiteOption = None,
     person: AsOption = "",
     is_json: JsonOption = False,
 ) -> None:
     """Begin a draft that takes back what one publication brought."""
     with open_desk(site, person) as desk:
-        found = resolve_name(desk.site.store, commit)
-        state = revert_publication(desk.flow, desk.who, found, name=name, now=desk.now)
+        found = read_commit(desk, commit)
+        state = revert_publication(desk.flow, desk.who, found, name=name, reason=reason, now=desk.now)
         print_state(desk, state, is_json=is_json, did=f"Began the draft {state.name}.")
 
 
 def rollback(
     commit: CommitArgument,
     name: NameOption = "",
+    reason: ReasonOption = "",
     site: SiteOption = None,
     person: AsOption = "",
     is_json: JsonOption = False,
 ) -> None:
     """Begin a draft that makes all content what it was at a commit."""
     with open_desk(site, person) as desk:
-        found = resolve_name(desk.site.store, commit)
-        state = roll_back(desk.flow, desk.who, found, name=name, now=desk.now)
+        found = read_commit(desk, commit)
+        state = roll_back(desk.flow, desk.who, found, name=name, reason=reason, now=desk.now)
         print_state(desk, state, is_json=is_json, did=f"Began the draft {state.name}.")
 
 

@@ -41,3 +41,14 @@ def possible_actions(flow: Workflow, who: Principal, state: DraftState) -> tuple
         if allows(permission, who, policy, about):
             found.append(action)
     return tuple(found)
+
+
+def find_able(flow: Workflow, permission: str, state: DraftState) -> tuple[str, ...]:
+    """The people, bots left out, who may do what *permission* names with the draft as it is."""
+    policy = flow.policy()
+    found = []
+    for person in sorted(policy.people):
+        who = Principal(person=person, via="session")
+        if not policy.is_bot(person) and allows(permission, who, policy, flow.target_of(state, who, reason="given")):
+            found.append(person)
+    return tuple(found)
