@@ -8,7 +8,7 @@ ANSWER_BYTES_MOST = 4 * 1024 * 1024
 NOT_CACHED = (
     (b"expires", b"Fri, 01 Jan 1980 00:00:00 GMT"),
     (b"pragma", b"no-cache"),
-    (b"cache-control", b"no-cache, max-age=0, must-revalidate"),
+    (b"cache-control", b"no-store, no-cache, max-age=0, must-revalidate"),
 )
 TOO_LARGE = b"pack exceeds maximum allowed size"
 _PROGRESS = b"\x02"  # the band of what is shown to the person
