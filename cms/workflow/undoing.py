@@ -30,6 +30,7 @@ def revert(
         RefNotFound: it is no publication of this site.
         MergeConflict: later publications changed the same; facts: findings.
     """
+    require("revert", who, flow.policy(), Target(owner=who.person, reason=reason))  # before anything is written
     published = flow.published()
     found = flow.store.commit(_published_commit(flow, commit))
     if not found.parents:
