@@ -124,8 +124,7 @@ def refuse_unpublishable(state: DraftState, action: Action) -> None:
     if state.clashes:
         findings = tuple(clash.finding() for clash in state.clashes)
         raise MergeConflict(
-            f"the draft {state.name} and the published branch changed the same: {'; '.join(map(str, findings[:5]))}. "
-            "Merge the published branch into the draft, and choose",
+            f"the draft {state.name} and the published branch changed the same: {'; '.join(map(str, findings[:5]))}",
             draft=state.name,
             findings=findings,
             conflicts=[describe_clash(clash) for clash in state.clashes],

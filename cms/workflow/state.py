@@ -190,10 +190,7 @@ class _Fold:
     def _missing_merge(self) -> Iterator[str]:
         clashes, errors = self.facts.merge.clashes, self._errors
         if clashes:
-            yield (
-                f"it cannot be merged: {clashes[0].finding()}{_and_more(clashes)}; "
-                "merge the published branch into the draft, and choose"
-            )
+            yield f"it cannot be merged: {clashes[0].finding()}{_and_more(clashes)}"
         if errors:
             yield f"{count_of(len(errors), 'error')} to correct: {errors[0]}{_and_more(errors)}"
 
