@@ -1,5 +1,6 @@
 """What commands print: results on standard output, everything else on standard error; colours and bars only on a terminal."""
 
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -44,7 +45,16 @@ def print_json(value: object) -> None:
     raw = value if isinstance(value, bytes) else orjson.dumps(value)
     if sys.stdout.isatty():
         raw = orjson.dumps(orjson.loads(raw), option=orjson.OPT_INDENT_2)
-    print_bytes(raw + b"\n")
+    print_bytes(harmless_json(raw) + b"\n")
+
+
+def harmless_json(raw: bytes) -> bytes:
+    """JSON that says the same as *raw*, without the signs that a terminal obeys (C1 controls among them) or does not show."""
+    text = raw.decode()
+    if text.replace("\n", "").isprintable():
+        return raw
+    signs = (sign if sign.isprintable() or sign == "\n" else json.dumps(sign)[1:-1] for sign in text)
+    return "".join(signs).encode()
 
 
 def print_bytes(raw: bytes) -> None:
