@@ -22,7 +22,15 @@ from cms.bodies import Bodies
 from cms.cache import DerivedCache
 from cms.catalog import Catalog
 from cms.departed import Departures
-from cms.errors import CMSError, InvalidContent, NotFound, RefNotFound, RepositoryProblem, SearchUnavailable
+from cms.errors import (
+    CMSError,
+    InvalidContent,
+    InvalidSettings,
+    NotFound,
+    RefNotFound,
+    RepositoryProblem,
+    SearchUnavailable,
+)
 from cms.finding import Finding, finding_of
 from cms.model import ContentModel, read_model, with_branch
 from cms.office import Office
@@ -327,6 +335,17 @@ class Site:
                 )
                 self._office.scheduler.start()
             return self._office
+
+    @property
+    def is_edited(self) -> bool:
+        """Whether somebody is named who may change the site, or was meant to be."""
+        try:
+            self._require_people()
+        except NotFound:
+            return False
+        except InvalidSettings:
+            return True
+        return True
 
     def _require_people(self) -> None:
         """Refuse a site that nobody is named for. A policy that cannot be read is somebody's: that is told where it matters."""

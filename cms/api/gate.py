@@ -23,7 +23,7 @@ from cms.api.pages import next_page
 from cms.api.problems import problem_response, respond_to_error
 from cms.auth import holds_password
 from cms.catalog import Catalog
-from cms.errors import CMSError, NotFound
+from cms.errors import CMSError, InvalidSettings, NotFound
 from cms.searchlog import Result
 from cms.site import Site
 
@@ -142,7 +142,7 @@ class Gate:
         lane = self._lanes.secrets if holds_password(text) else self._lanes.tokens
         try:
             await lane.run(authenticate)
-        except NotFound:  # nobody may change this site, so nobody can sign in
+        except (NotFound, InvalidSettings):  # nobody may change this site, or nobody can now, so nobody signs in
             return None
         except CMSError as error:
             return respond_to_error(Request({**scope, "site": self._site}), error)

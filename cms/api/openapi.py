@@ -4,7 +4,7 @@ The document depends on the catalog and on nothing else, so the same content giv
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from starlette.requests import Request
@@ -12,7 +12,9 @@ from starlette.responses import Response
 
 import cms
 from cms.api.assets import SAFE_TYPES
+from cms.api.openapi_editing import TAGS, editing_paths, editing_schemas, security_schemes
 from cms.api.openapi_entries import component_names, entry_components
+from cms.api.openapi_examples import editing_examples, path_examples
 from cms.api.openapi_parameters import CollectionParameters, query_parameter, search_parameters, shared_parameters
 from cms.api.openapi_parts import (
     answers,
@@ -32,7 +34,7 @@ from cms.params import SUGGESTIONS_DEFAULT, SUGGESTIONS_MOST
 from cms.schema import Collection
 
 Json = dict[str, Any]
-DESCRIPTION = """The published content of this site, read from its Git repository.
+DESCRIPTION = """The content of this site, in its Git repository: what is published, for everybody; and drafts, for those who sign in.
 
 An unknown parameter, field or operator is answered with 400 and the nearest valid name. Every error is a problem (RFC 9457). The grammar
 of filters and all the rest is in docs/api.md."""
@@ -61,6 +63,7 @@ def openapi_document(ctx: Context) -> Json:
         paths |= _collection_paths(ctx, collection, name, parameters[collection.name])
     hits = [item for name in names.values() for item in (schema_of(f"{name}Entry"), schema_of(f"{name}Part"))]
     schemas["SearchResult"] = enveloped({"type": "array", "items": {"anyOf": hits} if hits else {}}, "ListMeta")
+    editing = _editing(ctx)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -77,16 +80,38 @@ def openapi_document(ctx: Context) -> Json:
                 {"name": collection.name, "description": collection.description or collection.title}
                 for collection in model.collections.values()
             ),
+            *editing.tags,
             {"name": "operations", "description": "For those who run the server."},
         ],
-        "paths": paths | operations_paths(),
+        "paths": paths | editing.paths | operations_paths(),
         "components": {
-            "schemas": schemas,
+            "schemas": schemas | editing.schemas,
             "parameters": shared_parameters(model.locales),
             "headers": fixed_headers(),
             "responses": fixed_responses(),
+            **editing.more,
         },
     }
+
+
+class _Editing(NamedTuple):
+    """What the document says of editing; nothing for a site that is only read."""
+
+    tags: Sequence[Json]
+    paths: dict[str, Json]
+    schemas: dict[str, Json]
+    more: dict[str, Json]
+
+
+def _editing(ctx: Context) -> _Editing:
+    if not ctx.site.is_edited:
+        return _Editing((), {}, {}, {})
+    model = ctx.catalog.model
+    shown = (entry for name in model.collections for entry in ctx.catalog.order(name, ctx.catalog.default_chain, ()))
+    first = next(shown, None)
+    title = model.collections[first.collection].title_field if first is not None else None
+    paths = editing_paths(editing_examples(first, title), path_examples(first))
+    return _Editing(TAGS, paths, editing_schemas(), {"securitySchemes": security_schemes()})
 
 
 def _envelopes(name: str) -> dict[str, Json]:

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from cms import errors
 from cms.api.problems import HTTP_CODES, MEDIA_TYPE, STATUS
 from cms.entry import META_KINDS
-from cms.errors import CMSError, Gone, InvalidQuery, NotFound, RepositoryProblem, SearchUnavailable
+from cms.errors import CMSError
 
 Json = dict[str, Any]
 TEXT: Json = {"type": "string"}
@@ -13,18 +14,52 @@ COUNT: Json = {"type": "integer", "minimum": 0}
 LOCALIZED: Json = {"type": "object", "additionalProperties": TEXT, "description": "A text for each locale."}
 STATUS_TEXTS = {
     400: "The query is not valid; `errors` names the parameter, and the nearest valid name where there is one.",
+    401: "Nobody is signed in, or the secret is wrong, expired or revoked; never says which.",
+    403: "You may not; `needs` says what it takes, and `ask` whom to ask.",
     404: "There is no such thing, or it is not public now.",
+    409: "It does not fit the present state; `missing` and `errors` say why, `conflicts` gives both values.",
     410: "It was public, and has been withdrawn.",
+    412: "It has changed since you looked; `found` says where it is.",
+    422: "The content is not valid; `errors` says what is wrong and where.",
+    428: "Say which state you looked at: `head`.",
+    429: "Too many attempts; wait for `Retry-After` seconds.",
     500: "Something went wrong on our side; it has been logged.",
     503: "There is nothing to serve yet, or the search index is being built; ask again after `Retry-After` seconds.",
 }
-STATUS_NAMES = {400: "InvalidQuery", 404: "NotFound", 410: "Gone", 500: "InternalError", 503: "Unavailable"}
-STATUS_ERRORS: Mapping[int, tuple[type[CMSError], ...]] = {
-    400: (InvalidQuery,),
-    404: (NotFound, *NotFound.__subclasses__()),
-    410: (Gone,),
-    503: (RepositoryProblem, SearchUnavailable),
+STATUS_NAMES = {
+    400: "InvalidQuery",
+    401: "Unauthorised",
+    403: "Forbidden",
+    404: "NotFound",
+    409: "Conflict",
+    410: "Gone",
+    412: "StaleRequest",
+    422: "InvalidContent",
+    428: "StateNotNamed",
+    429: "TooMany",
+    500: "InternalError",
+    503: "Unavailable",
 }
+STATUS_ERRORS: Mapping[int, tuple[type[CMSError], ...]] = {
+    400: (errors.InvalidQuery,),
+    401: (errors.Unauthorised,),
+    403: (errors.Forbidden,),
+    404: (errors.NotFound, *errors.NotFound.__subclasses__()),
+    409: (errors.Conflict, *errors.Conflict.__subclasses__()),
+    410: (errors.Gone,),
+    412: (errors.StaleRequest,),
+    422: (errors.InvalidContent, *errors.InvalidContent.__subclasses__()),
+    428: (errors.StateNotNamed,),
+    429: (errors.TooMany,),
+    503: (
+        errors.RepositoryProblem,
+        errors.SearchUnavailable,
+        errors.TooBusy,
+        errors.InvalidSettings,
+        errors.AccountsUnavailable,
+    ),
+}
+PLACES = ("parameter", "nearest", "path", "field", "rule", "hint", "severity")
 CACHED = ("ETag", "Last-Modified", "Cache-Control", "Content-Commit", "Vary")
 
 
@@ -80,7 +115,11 @@ def _problems() -> dict[str, Json]:
             description="A problem as RFC 9457 has it. Further members are facts of the case.",
             more=True,
         ),
-        "ProblemItem": thing({"detail": TEXT, "parameter": TEXT, "nearest": TEXT}, optional=("parameter", "nearest")),
+        "ProblemItem": thing(
+            {"detail": TEXT, **dict.fromkeys(PLACES, TEXT), "line": COUNT, "column": COUNT},
+            optional=(*PLACES, "line", "column"),
+            description="One of several things that are wrong: with a parameter, or at a place in a file.",
+        ),
     }
 
 
@@ -254,7 +293,7 @@ def fixed_responses() -> dict[str, Json]:
         found[STATUS_NAMES[status]] = {
             "description": f"{text} Codes: {', '.join(f'`{code}`' for code in codes)}.",
             "content": {MEDIA_TYPE: {"schema": schema_of("Problem")}},
-            "headers": headers("Cache-Control", *(["Retry-After"] if status == 503 else [])),
+            "headers": headers("Cache-Control", *(["Retry-After"] if status in (429, 503) else [])),
         }
     return found
 

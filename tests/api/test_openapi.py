@@ -1,13 +1,19 @@
 """The OpenAPI document: valid, the same for the same content, true of every answer, and equal to the stored one."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import jsonschema_rs
 import pytest
 from openapi_spec_validator import validate
+from starlette.routing import Route
 
+from cms.api.metrics import Metrics
+from cms.app import GitTransport, routes
+from cms.permissions import PERMISSIONS
 from tests.api.conftest import Serve
+from tests.api.newsdesk import Newsdesk
 from tests.api.openapi_snapshot import STORED, document_text
 from tests.api.tools import MODEL, Client, post
 from tests.repo import Repo
@@ -29,7 +35,7 @@ def document(demo: Client) -> Any:
 
 def operations(document: Any) -> Iterator[tuple[str, Any]]:
     for path, item in document["paths"].items():
-        yield path, item["get"]
+        yield from ((path, operation) for operation in item.values())
 
 
 def validator(document: Any, name: str) -> Any:
@@ -102,7 +108,7 @@ def test_every_parameter_says_what_it_means_and_none_twice(document: Any) -> Non
 
 def test_the_examples_fit_their_own_schemas(document: Any) -> None:
     for _, operation in operations(document):
-        media = operation["responses"]["200"]["content"].get("application/json", {})
+        media = operation["responses"].get("200", {}).get("content", {}).get("application/json", {})
         if "example" in media:
             name = media["schema"]["$ref"].rpartition("/")[2]
             assert validator(document, name).is_valid(media["example"]), operation["operationId"]
@@ -154,6 +160,85 @@ def test_an_entry_in_full_has_all_that_its_schema_requires(demo: Client, documen
 def test_other_answers_are_as_their_schemas_say(demo: Client, document: Any, path: str, name: str) -> None:
     for error in validator(document, name).iter_errors(demo.ask(path).json()):
         pytest.fail(str(error))
+
+
+# -- what is done by name ----------------------------------------------------------------------------------------------
+
+
+def editing(document: Any) -> Iterator[tuple[str, str, Any]]:
+    """(method, path, operation) of everything that a name is needed for, and of signing in."""
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            if "security" in operation:
+                yield method.upper(), path, operation
+
+
+def test_every_operation_says_who_may_ask_as_the_matrix_does(document: Any) -> None:
+    public = {route for row in PERMISSIONS.values() if row.is_public for route in row.routes}
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            route = re.sub(r"/entries/[a-z_]+(?=$|/\{slug)", "/entries/{collection}", f"{method.upper()} {path}")
+            needs_name = bool(operation.get("security"))
+            assert needs_name != (route in public) or path.startswith("/api/v1/me") or "session" in path, route
+    assert {scheme["scheme"] for scheme in document["components"]["securitySchemes"].values()} == {"basic", "bearer"}
+
+
+def test_every_route_for_people_by_name_is_described(desk: Newsdesk) -> None:
+    document = desk.ask("GET", "/openapi.json").json()
+    described = {f"{method} {path}" for method, path, _ in editing(document)}
+    wanted = {
+        f"{method} {route.path.replace(':path', '')}"
+        for route in routes(Metrics(desk.room.site), GitTransport())
+        if isinstance(route, Route) and route.path.startswith(("/api/v1/drafts", "/api/v1/me", "/api/v1/tokens", "/api/v1/session", "/api/v1/history"))
+        for method in (route.methods or set()) - {"HEAD"}
+    }  # fmt: skip
+    assert described == wanted
+
+
+def test_a_site_that_nobody_may_change_describes_no_changes(blog: Client) -> None:
+    document = blog.ask("/openapi.json").json()
+    assert not list(editing(document))
+    assert "Draft" not in document["components"]["schemas"]
+
+
+def test_what_is_sent_fits_its_own_schema(document: Any) -> None:
+    asked = [operation for _, _, operation in editing(document) if "requestBody" in operation]
+    assert len(asked) >= 13
+    for operation in asked:
+        media = operation["requestBody"]["content"]["application/json"]
+        name = media["schema"]["$ref"].rpartition("/")[2]
+        assert name in ("SignIn", "PasswordChange") or validator(document, name).is_valid(media["example"]), name
+
+
+#: Who sends an example, if not Ola; and what else must have been done with the draft.
+SENT_BY = {"scheduleDraft": "pia", "unscheduleDraft": "pia", "publishDraft": "pia"}
+
+
+def make_ready(desk: Newsdesk, name: str) -> None:
+    """The draft of the examples, as it must be for the operation *name*."""
+    desk.ask("DELETE", "/drafts/easter", "mia", {"reason": "The next one"})
+    if name != "createDraft":
+        desk.begin("easter", slug="b", title=name)
+    if name in SENT_BY:
+        desk.say("approve", "easter")
+    if name == "unscheduleDraft":
+        desk.do("PUT", "/drafts/easter/schedule", "pia", {"publish_at": "2035-01-01T00:00:00Z"})
+
+
+def test_every_example_of_a_request_is_accepted_as_it_stands(desk: Newsdesk) -> None:
+    document = desk.ask("GET", "/openapi.json").json()
+    for method, path, operation in editing(document):
+        name, media = operation["operationId"], operation.get("requestBody", {}).get("content", {"": {}})
+        example = next(iter(media.values())).get("example")
+        if example is None or name == "removeEntry":  # something refers to that entry
+            continue
+        make_ready(desk, name)
+        for parameter in operation["parameters"]:
+            path = path.replace(f"{{{parameter['name']}}}", parameter.get("example", ""))
+        answer = desk.ask(method, path, SENT_BY.get(name, "ola"), example)
+        assert answer.status_code in (200, 201), (name, answer.text)
+        component = operation["responses"][str(answer.status_code)]["content"]["application/json"]["schema"]["$ref"]
+        assert not list(validator(document, component.rpartition("/")[2]).iter_errors(answer.json())), name
 
 
 STRANGE = """
