@@ -368,6 +368,9 @@ def test_an_editor_publishes_from_a_clone_and_pushes_the_merge(house: House) -> 
     writer.git("push", "--quiet", "origin", "drafts/x")
     editor.git("fetch", "--quiet")
     editor.do("approve", "x")
+    early = editor.run("publish", "x")
+    assert (early.exit_code, "git push origin drafts/x" in early.stderr) == (7, True)
+    editor.git("push", "--quiet", "origin", "drafts/x")
     assert editor.do("publish", "x").endswith("  next: git push origin main\n")
     assert (editor.path / "posts/a.md").read_text().startswith("---\ntitle: New")
     assert editor.git("status", "--porcelain") == ""
@@ -445,6 +448,7 @@ def test_to_publish_a_clone_goes_to_where_the_branch_is_now(house: House) -> Non
     editor.do("write", "x", "posts/b", "--set", "title=Bee")
     house.do("approve", "other", "--as", "rita")
     house.do("publish", "other", "--as", "pia")
+    editor.git("push", "--quiet", "origin", "drafts/x")
     editor.git("fetch", "--quiet")
     result = editor.run("publish", "x")
     assert (result.exit_code, "Rita Moe can give it" in result.stderr) == (7, True)
@@ -477,6 +481,7 @@ def test_a_draft_that_is_checked_out_keeps_its_branch(house: House) -> None:
     editor.git("fetch", "--quiet")
     editor.git("switch", "--quiet", "drafts/x")
     editor.do("approve", "x")
+    editor.git("push", "--quiet", "origin", "drafts/x")
     assert "its branch stays: git switch main && git branch -D drafts/x" in editor.do("publish", "x")
     assert editor.git("status", "--porcelain") == ""
 

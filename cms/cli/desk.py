@@ -17,6 +17,7 @@ import typer
 
 from cms.cli.exits import MISSING, REFUSED, Refused
 from cms.cli.git import read_config, run_git, sign_with_git
+from cms.cli.output import print_note
 from cms.cli.sites import find_repository, open_site
 from cms.errors import InvalidSettings, RefNotFound, StaleRequest
 from cms.office import Office
@@ -156,7 +157,9 @@ def open_desk(place: Path | None, person: str = "") -> Iterator[Desk]:
             flow = office.flow
         now = datetime.now(UTC)
         remote = remote if is_clone else ""
-        yield Desk(site=site, flow=flow, now=now, folder=folder, named=person, is_clone=is_clone, remote=remote)
+        desk = Desk(site=site, flow=flow, now=now, folder=folder, named=person, is_clone=is_clone, remote=remote)
+        note_what_is_old(desk)
+        yield desk
     finally:
         if office is not None:
             office.close()
@@ -278,6 +281,35 @@ def look_at(desk: Desk, name: str) -> DraftState:
     if head is None:
         raise no_draft(name)
     return desk.flow.state_at(name, head, desk.now)
+
+
+def note_what_is_old(desk: Desk) -> None:
+    """Say when this clone compares with less than the remote was last known to have: its state would be untrue."""
+    ref, store = desk.flow.ref, desk.site.store
+    if not desk.remote or not ref.startswith(BRANCHES):
+        return
+    name, ours, theirs = short_name(ref), store.resolve(ref), desk.find_theirs(ref)
+    if ours is not None and theirs is not None and ours != theirs and store.is_ancestor(ours, theirs):
+        print_note(
+            f"Note: your {name} is older than {desk.remote}/{name}, and drafts are compared with it. Bring it up to date: "
+            f"git switch {name} && git pull"
+        )
+
+
+def require_pushed(desk: Desk, name: str) -> None:
+    """Refuse to merge what the remote does not have yet: it would refuse the merge.
+
+    Raises:
+        Refused: the draft has commits here that were not pushed.
+    """
+    ref = read_name(name)
+    ours, theirs = desk.site.store.resolve(ref), desk.find_theirs(ref)
+    if desk.remote and ours is not None and ours != theirs:
+        raise Refused(
+            f"{desk.remote} does not have drafts/{name} as it is here, so it could not accept its merge",
+            hint=f"git push {desk.remote} drafts/{name}, and then publish",
+            code=REFUSED,
+        )
 
 
 def fetch_draft(desk: Desk, name: str) -> None:

@@ -163,7 +163,12 @@ def print_publication(desk: Desk, publication: Publication, *, is_json: bool = F
         console.print(f"{name} was published before, as {publication.commit[:10]}; nothing was done.")
         return
     files = counted(len(publication.paths), "file")
-    console.print(f"Published {name}: {files}, {branch} is at {publication.commit[:10]}.")
+    if desk.remote:
+        console.print(
+            f"Merged {name} into {branch} here: {files}, {publication.commit[:10]}. It is public once that is pushed."
+        )
+    else:
+        console.print(f"Published {name}: {files}, {branch} is at {publication.commit[:10]}.")
     for path in publication.paths[:ENTRIES_SHOWN]:
         console.print(printable(f"  {path}"))
     if len(publication.paths) > ENTRIES_SHOWN:

@@ -16,6 +16,7 @@ from cms.cli.desk import (
     open_desk,
     read_commit,
     read_head,
+    require_pushed,
 )
 from cms.cli.drafting import print_publication, print_state
 from cms.cli.drafts import JsonOption, read_entry_name
@@ -235,6 +236,7 @@ def publish(
     with open_desk(site, person) as desk:
         fetch_published(desk)
         fetch_draft(desk, draft)
+        require_pushed(desk, draft)
         publication = publish_draft(
             desk.flow, desk.who, draft, message=message, expected=read_head(desk, draft, head), now=desk.now
         )
@@ -254,6 +256,7 @@ def bypass(
     with open_desk(site, person) as desk:
         fetch_published(desk)
         fetch_draft(desk, draft)
+        require_pushed(desk, draft)
         publication = bypass_rules(
             desk.flow, desk.who, draft, reason=reason, expected=read_head(desk, draft, head), now=desk.now
         )

@@ -104,7 +104,8 @@ def _judge_step(look: Look, ground: _Ground, step: Commit, said: Said) -> tuple[
     names = _drafts_at(look, step.parents[1])
     if not names:
         said.refuse(
-            f"commit {describe(step)} merges {step.parents[1][:7]}, which is the head of no draft; push it as one first: "
+            f"commit {describe(step)} merges {step.parents[1][:7]}, which is the head of no draft here. Either the draft went on "
+            "since: git fetch, and look at it again; or it was not pushed yet: "
             f"git push origin {step.parents[1][:7]}:refs/heads/drafts/NAME"
         )
         return "", None
