@@ -471,7 +471,7 @@ def test_the_key_can_be_replaced_before_anything_was_written(server: Server) -> 
 def test_an_empty_log_is_vouched_for_by_nobody_and_names_the_keys_that_are_trusted(server: Server) -> None:
     log = server.fresh(server.key.public_key)
     assert (log.server_keys(), log.current_key(), log.vouches([server.key.public_key])) == (
-        {server.key.public_key},
+        frozenset({server.key.public_key}),
         None,
         False,
     )
