@@ -310,6 +310,8 @@ class _Looking:
         brought, first = self._brought.get(commit.id), self._first.get(commit.id)
         words = {key.lower(): value for key, value in trailers}
         is_verdict = is_empty and ("review" in words or "publish-at" in words)
+        is_approval = is_verdict and words.get("review", "").strip().casefold() == "approve"
+        seen, outdated = self._seen(commit) if is_approval else (NOTHING_SEEN, frozenset[str]())
         return CommitFacts(
             id=commit.id,
             parents=commit.parents,
@@ -321,9 +323,8 @@ class _Looking:
             trailers=trailers,
             is_empty=is_empty,
             changed=frozenset() if is_empty else self._changed(commit),
-            seen=self._seen(commit)
-            if is_verdict and words.get("review", "").strip().casefold() == "approve"
-            else NOTHING_SEEN,
+            seen=seen,
+            outdated=outdated,
             attestation=self._attest(commit, words, is_verdict=is_verdict),
             carriers=frozenset({act.person for act in (brought, first) if act is not None and act.person}),
         )
@@ -340,12 +341,18 @@ class _Looking:
         touches = self._origins.steps[commit.id].touches
         return frozenset(path for touch in touches for path in (touch.path, touch.source) if path is not None)
 
-    def _seen(self, commit: Commit) -> Mapping[str, BlobId | None]:
-        """What the draft had changed, when this was said, of the files that were published."""
+    def _seen(self, commit: Commit) -> tuple[Mapping[str, BlobId | None], frozenset[str]]:
+        """What the draft had changed, when this was said, of the files that were published; and which of these were not what they were then."""
         paths = list(self._publication.files)
         base, find = self._bases.find(commit.id), self._replayer.store.find_blobs
         before = find(base, paths) if base is not None else [None] * len(paths)
-        return {path: new for path, old, new in zip(paths, before, find(commit.id, paths), strict=True) if new != old}
+        seen, outdated = {}, set()
+        for path, old, new in zip(paths, before, find(commit.id, paths), strict=True):
+            if new != old:
+                seen[path] = new
+                if self._publication.files[path][0] != old:
+                    outdated.add(path)
+        return seen, frozenset(outdated)
 
     def _attest(self, commit: Commit, words: Mapping[str, str], *, is_verdict: bool) -> Attestation:
         key = self._replayer.key(commit, self._policy)

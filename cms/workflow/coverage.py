@@ -1,7 +1,8 @@
 """What approvals cover: file by file, whose approval saw exactly the bytes that would be published, and what is still lacking.
 
 Nothing is ever marked as approved or as stale. Each time anew the blob that publishing would put at a path is compared with the blob that the
-draft had changed that path to when somebody approved it.
+draft had changed that path to when somebody approved it; and what is published there must be what it was then, or a draft that drops what was
+published in between would take it back with nobody having looked.
 """
 
 from collections.abc import Iterator, Sequence
@@ -273,5 +274,6 @@ def _is_about(voice: Voice, path: str) -> bool:
 
 
 def _covers(voice: Voice, file: FileFacts) -> bool:
+    """Whether an approval saw just what would be published, and what it takes the place of."""
     seen: BlobId | None = voice.commit.seen[file.path]
-    return seen == file.blob and not file.is_clashing
+    return seen == file.blob and not file.is_clashing and file.path not in voice.commit.outdated

@@ -59,6 +59,7 @@ class CommitFacts:
         is_current: the draft holds it now.
         changed: the files that this commit itself changed; of a merge, what is not simply taken from the side that changed it.
         seen: of an approval, the files that the draft changed when it was given, with their blobs there (None: deleted).
+        outdated: those of *seen* that the published branch has changed since the draft, as it was then, had left it.
         carriers: everybody who by the push log ever brought it to any draft.
     """
 
@@ -74,6 +75,7 @@ class CommitFacts:
     is_current: bool = True
     changed: frozenset[str] = frozenset()
     seen: Mapping[str, BlobId | None] = field(default_factory=lambda: NOTHING_SEEN)
+    outdated: frozenset[str] = frozenset()
     attestation: Attestation = NOBODY
     carriers: frozenset[str] = frozenset()
 
@@ -89,7 +91,7 @@ class FileFacts:
     Attributes:
         published: its blob on the published branch; None: it is not there.
         blob: its blob as it would be published; None: it would be deleted.
-        is_behind: the draft's head holds something else, since the published branch changed the file as well.
+        is_behind: the published branch changed the file as well, and the draft has not merged that yet.
         is_clashing: the two cannot be merged; then *blob* says nothing.
         collection, slug, locale: what the published model makes of its path; a draft's own schemas do not decide under which rule it falls.
     """

@@ -104,6 +104,7 @@ class Gathering:
         self._ordered = self._order()
         self._bases = Bases(self._store, published, self._ordered)
         self._server_keys = sources.server_keys()
+        self._since: dict[tuple[CommitId, TreeId], frozenset[str]] = {}
 
     def facts(self, judge: Findings | None) -> Facts:
         """Everything, put together."""
@@ -195,6 +196,7 @@ class Gathering:
         static = self._sources.static(commit, self._trees)
         brought, first = self._brought_by(commit.id), self._first.get(commit.id)
         trailers = {key.lower(): value for key, value in static.trailers}
+        seen = self._seen(commit, static, trailers)
         return CommitFacts(
             id=commit.id,
             parents=commit.parents,
@@ -207,7 +209,8 @@ class Gathering:
             is_empty=static.is_empty,
             is_current=commit.id in self._present,
             changed=static.changed,
-            seen=self._seen(commit, static, trailers),
+            seen=seen,
+            outdated=self._outdated(commit, seen),
             attestation=self._attest(commit, static, trailers),
             carriers=frozenset({act.person for act in (brought, first) if act is not None and act.person}),
         )
@@ -216,6 +219,18 @@ class Gathering:
         if not static.is_empty or trailers.get("review", "").strip().casefold() != "approve":
             return NOTHING_SEEN
         return self._sources.seen(self._bases.find(commit.id), commit.id, self._trees)
+
+    def _outdated(self, commit: Commit, seen: Changes) -> frozenset[str]:
+        if not seen:
+            return frozenset()
+        base, paths = self._bases.find(commit.id), list(seen)
+        if base is None:
+            found = zip(paths, self._store.find_blobs(self._published, paths), strict=True)
+            return frozenset(path for path, blob in found if blob is not None)
+        key = base, self._trees.tree_of(commit.id)
+        if key not in self._since:
+            self._since[key] = frozenset(self._trees.differences(base, self._published, paths)).intersection(paths)
+        return self._since[key]
 
     def _attest(self, commit: Commit, static: Static, trailers: Mapping[str, str]) -> Attestation:
         brought = self._brought_by(commit.id)
@@ -273,7 +288,7 @@ class Gathering:
         if not paths:
             return
         model = self._sources.model(self._published)
-        published = self._published_blobs(paths, base)
+        published, since = self._published_blobs(paths, base)
         for path in paths:
             blob = None if path in clashing else merge.changes[path]
             place = model.place(path) if model is not None else None
@@ -282,20 +297,23 @@ class Gathering:
                 path=path,
                 published=published[path],
                 blob=blob,
-                is_behind=path not in clashing and (path not in at_head or at_head[path] != blob),
+                is_behind=path not in clashing and (path in since or path not in at_head or at_head[path] != blob),
                 is_clashing=path in clashing,
                 collection=place[0].name if place is not None else None,
                 slug=place[1].slug if place is not None else "",
                 locale=(place[1].locale or default) if place is not None else "",
             )
 
-    def _published_blobs(self, paths: list[str], base: CommitId | None) -> Changes:
-        """What the published branch has at *paths*; by comparing trees, since looking up one file in a large folder costs more."""
+    def _published_blobs(self, paths: list[str], base: CommitId | None) -> tuple[Changes, Changes]:
+        """What the published branch has at *paths*, and which of them it changed since *base*.
+
+        By comparing trees, since looking up one file in a large folder costs more.
+        """
         if base is None:
-            return dict(zip(paths, self._store.find_blobs(self._published, paths), strict=True))
+            return dict(zip(paths, self._store.find_blobs(self._published, paths), strict=True)), {}
         since = self._trees.differences(base, self._published, paths)
         before = {change.path: change.old for change in self._trees.compare(base, self._head, paths)}
-        return {path: since[path] if path in since else before.get(path) for path in paths}
+        return {path: since[path] if path in since else before.get(path) for path in paths}, since
 
     # -- whether it is done --------------------------------------------------------------------------------------------
 

@@ -43,7 +43,7 @@ class EntryState:
         writers: who had a hand in it: ids with the ids of their bots, and "?mail" for an address that nobody has.
         may_approve: whose approval now would bring it nearer.
         needs_maintainer: one of the approvals, or the publisher when none is needed, must be a maintainer's.
-        is_behind: the published branch changed it too, so that no approval of the draft's head covers what would be published.
+        is_behind: the published branch changed it too, so that no approval counts before that is merged into the draft.
         is_clashing: it cannot be merged.
         is_satisfied: it has everything that the rule asks for.
         missing: what it still needs and who can give it; empty when it needs nothing.

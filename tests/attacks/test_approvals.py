@@ -130,6 +130,24 @@ def test_what_is_merged_with_something_newer_was_seen_by_nobody(press: Press) ->
     press.refuses("base")
 
 
+@pytest.mark.parametrize("old", [text("B as it was"), None])
+def test_an_old_approval_takes_back_nothing_that_was_published_since(press: Press, old: str | None) -> None:
+    number = len(press.refs)
+    path, name, fix = f"posts/kept-{number}.md", f"old-{number}", f"fix-{number}"
+    press.draft(f"made-{number}", {path: text("B at first")})
+    press.publish(f"made-{number}")
+    press.draft(name, {path: old})
+    press.draft(fix, {path: text("B corrected by law")})
+    press.publish(fix)
+    ola = press.hand("ola")
+    ola.must_push(name, ola.commit({path: old}, [press.heads[name], press.main], "Merge main, ours"))
+    assert press.approvals(name) == {path: ()}
+    press.refuses(name)
+    press.approve(name)
+    press.publish(name)
+    assert press.read(path) == old
+
+
 # -- APR-11, APR-17: who wrote it -------------------------------------------------------------------------------------------
 
 

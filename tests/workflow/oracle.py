@@ -153,10 +153,12 @@ class Oracle:
         )
 
     def saw(self, node: Node, path: str, blob: str | None) -> bool:
-        """Whether at *node* the draft had made exactly this of *path*."""
-        before = self.world.tree_of(self.world.base(node.id, self.world.main))
+        """Whether at *node* the draft had made exactly this of *path*, and of what is published there now."""
+        before = self.world.tree_of(self.world.base(node.id, self.world.main)).get(path)
         anchor = said(node, "Anchor").partition("#")[0]
-        return node.tree.get(path) == blob and before.get(path) != blob and anchor in ("", path)
+        if before != self.world.nodes[self.world.main].tree.get(path):
+            return False
+        return node.tree.get(path) == blob and before != blob and anchor in ("", path)
 
     def is_satisfied(self, path: str, approvals: tuple[str, ...]) -> bool:
         rule = self.policy.rule(path, self.collection(path))

@@ -48,6 +48,22 @@ def test_an_approval_of_a_change_to_one_thing_is_none_of_another_base(world: Wor
     assert approvals(world.state("easter", NEWSROOM)) == {A: ()}
 
 
+@pytest.mark.parametrize("kept", ["a1", None])
+def test_an_approval_is_of_a_change_to_what_was_published_then_and_not_to_what_came_since(
+    world: World, kept: str | None
+) -> None:
+    if kept is None:
+        world.write("easter", {A: None})
+    world.say("easter", "approve", by="kari")
+    assert approvals(world.state("easter", NEWSROOM)) == {A: ("kari",)}
+    world.change_main({A: "corrected"})
+    world.merge("easter", world.main, choose={A: kept})
+    state = world.state("easter", NEWSROOM)
+    assert (approvals(state), state.entries[0].lapsed, state.entries[0].is_behind) == ({A: ()}, ("kari",), False)
+    world.say("easter", "approve", by="kari")
+    assert approvals(world.state("easter", NEWSROOM)) == {A: ("kari",)}
+
+
 def test_a_moved_base_that_changes_the_result_leaves_no_approval_of_it(world: World) -> None:
     world.say("easter", "approve", by="kari")
     world.change_main({A: "a2"})

@@ -296,7 +296,10 @@ class World:
             base=CommitId(base) if base else None,
             published=CommitId(self.main),
             commits=tuple(self._commit(draft, node) for node in self.members(draft)),
-            files=tuple(self._file(path, changes, clashes, main, tree) for path in sorted({*changes, *clashes})),
+            files=tuple(
+                self._file(path, changes, clashes, (self.tree_of(base), main, tree))
+                for path in sorted({*changes, *clashes})
+            ),
             merge=Merge(
                 changes={path: blob_of(blob) for path, blob in changes.items()},
                 contents={},
@@ -332,6 +335,8 @@ class World:
         changed = self.changed(node)
         is_empty = len(node.parents) == 1 and not changed
         is_verdict = is_empty and any(key in ("Review", "Publish-At") for key, _ in node.trailers)
+        seen = self._seen(node) if is_verdict and ("Review", "approve") in node.trailers else {}
+        base = self.tree_of(self.base(node.id, self.main))
         return CommitFacts(
             id=CommitId(node.id),
             parents=tuple(map(CommitId, node.parents)),
@@ -344,7 +349,8 @@ class World:
             is_empty=is_empty,
             is_current=node.id in self.ancestors(self.heads[draft]),
             changed=changed,
-            seen=self._seen(node) if is_verdict and ("Review", "approve") in node.trailers else {},
+            seen=seen,
+            outdated=frozenset(path for path in seen if base.get(path) != self.nodes[self.main].tree.get(path)),
             attestation=Attestation(
                 key=f"key of {node.key}" if node.key else "",
                 is_server=node.key == SERVER,
@@ -361,14 +367,15 @@ class World:
         return {path: blob_of(node.tree.get(path)) for path in paths if node.tree.get(path) != base.get(path)}
 
     def _file(
-        self, path: str, changes: Mapping[str, str | None], clashes: frozenset[str], main: Tree, tree: Tree
+        self, path: str, changes: Mapping[str, str | None], clashes: frozenset[str], trees: tuple[Tree, Tree, Tree]
     ) -> FileFacts:
+        before, main, tree = trees
         collection = next((name for folder, name in self.collections.items() if path.startswith(folder)), None)
         return FileFacts(
             path=path,
             published=blob_of(main.get(path)),
             blob=blob_of(changes.get(path)),
-            is_behind=path in changes and changes[path] != tree.get(path),
+            is_behind=path in changes and (changes[path] != tree.get(path) or before.get(path) != main.get(path)),
             is_clashing=path in clashes,
             collection=collection,
             slug=path.rpartition("/")[2].removesuffix(".md") if collection else "",
