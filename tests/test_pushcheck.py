@@ -1,16 +1,18 @@
 """Pushes to a host that is not ours: real hooks in real repositories, and everything that they must not let in."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import typer
 
 from cms.cli.exits import Refused
-from cms.cli.pushcheck import check_leaving, check_received, read_asked
-from cms.errors import InvalidSettings
+from cms.cli.pushcheck import check_leaving, check_received, read_asked, read_input
+from cms.errors import InvalidSettings, RepositoryProblem
 from tests.githttp.paper import Paper
-from tests.hosts import MAIN, NEW, NOTHING, Clone, Host, propose, write_hook
+from tests.hosts import MAIN, NEW, NOTHING, Clone, Host, propose, run, write_hook
+from tests.repo import Repo
 
 DRAFT = "refs/heads/drafts/easter"
 REFUSED = "Nothing was changed."
@@ -166,8 +168,7 @@ def test_where_nothing_says_who_pushes_whoever_signed_everything_does(host: Host
 
 
 def test_without_people_in_cms_toml_only_content_is_judged(tmp_path: Path) -> None:
-    files = {"schemas/posts.yaml": "x-path: posts/{slug}.md\ntype: object\nrequired: [title]\n", "posts/a.md": NEW}
-    host = Host.create(tmp_path, files)
+    host = Host.create(tmp_path, PLAIN)
     host.put_hook()
     ola = host.clone("ola")
     ola.write("posts/b.md", NEW)
@@ -176,6 +177,74 @@ def test_without_people_in_cms_toml_only_content_is_judged(tmp_path: Path) -> No
     done = ola.git("push", "origin", "main")
     assert done.remarks[:1] == ["error: main: 1 error to correct first:"]
     assert "posts/c.md" in done.remarks[1]
+
+
+PLAIN = {"schemas/posts.yaml": "x-path: posts/{slug}.md\ntype: object\nrequired: [title]\n", "posts/a.md": NEW}
+
+
+@pytest.fixture
+def plain(tmp_path: Path) -> Host:
+    """The host of a site that names no people."""
+    return Host.create(tmp_path / "plain", PLAIN)
+
+
+def ask_plain(host: Host, ref: str, new: str, capsys: pytest.CaptureFixture[str]) -> str:
+    """What is told of a push to a site without people; empty when it is accepted without a word."""
+    line = f"{host.refs.get(ref, NOTHING)} {new} {ref}"
+    with suppress(typer.Exit):
+        check_received(host.repo.path, [line], read_asked("", [], []))
+    return capsys.readouterr().err
+
+
+def test_without_people_the_published_branch_cannot_be_deleted_and_holds_commits(
+    plain: Host, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tree = plain.repo.git("rev-parse", "main^{tree}")
+    assert "cannot be deleted" in ask_plain(plain, MAIN, NOTHING, capsys)
+    assert "this is no commit" in ask_plain(plain, MAIN, tree, capsys)
+    assert ask_plain(plain, DRAFT, NOTHING, capsys) == ""
+
+
+def test_without_people_every_commit_on_the_way_is_judged(plain: Host, capsys: pytest.CaptureFixture[str]) -> None:
+    ola = plain.clone("ola")
+    link = ola.link("posts/l.md")
+    ola.ok("rm", "-q", "posts/l.md")
+    ola.write("posts/b.md", NEW)
+    assert f"posts/l.md: in commit {link[:10]}: " in ask_plain(plain, MAIN, bring(plain, ola), capsys)
+
+
+def test_more_commits_than_can_be_looked_at_are_refused(
+    plain: Host, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cms.workflow.hosted.COMMITS_MOST", 1)
+    ola = plain.clone("ola")
+    ola.write("posts/b.md", NEW)
+    ola.write("posts/c.md", NEW)
+    assert "more than 1 new commits in one push" in ask_plain(plain, MAIN, bring(plain, ola), capsys)
+
+
+def test_the_first_push_to_an_empty_host_brings_its_history_as_it_was(tmp_path: Path) -> None:
+    host = Host(tmp_path, Repo.create(tmp_path / "host.git"))
+    host.put_hook("--push")
+    ola = Clone(tmp_path / "ola", "ola")
+    run(tmp_path, ("init", "-q", "-b", "main", "ola"), "ola")
+    ola.ok("remote", "add", "origin", str(host.repo.path))
+    ola.link("posts-of-old.md")
+    ola.ok("rm", "-q", "posts-of-old.md")
+    for path, text in PLAIN.items():
+        ola.write(path, text)
+    ola.write("posts/b.md", "---\nauthor: Ola\n---\n")
+    assert "posts/b.md" in ola.git("push", "origin", "main").remarks[1]
+    ola.write("posts/b.md", NEW)
+    assert ola.git("push", "origin", "main").code == 0
+
+
+def test_a_commit_that_cannot_be_followed_is_refused(host: Host, ask: Ask) -> None:
+    tree, who = host.repo.git("rev-parse", "main^{tree}"), "Ola <ola@example.org> 1700000000 +0000"
+    text = f"tree {tree}\nparent {'1' * 40}\nauthor {who}\ncommitter {who}\n\nLost\n"
+    new = host.repo.git("hash-object", "-t", "commit", "-w", "--literally", "--stdin", stdin=text.encode())
+    with pytest.raises(RepositoryProblem, match="is missing"):
+        ask(DRAFT, new)
 
 
 def test_a_hook_that_cannot_do_its_work_refuses(host: Host) -> None:
@@ -477,6 +546,28 @@ def test_a_clone_that_does_not_know_the_other_side_lets_it_decide(host: Host, le
     accepted, told = leave(pia, MAIN, pia.head)
     assert accepted
     assert "what origin has was not fetched" in told
+
+
+def test_a_clone_asks_the_branch_that_the_site_names(host: Host, leave: Ask) -> None:
+    host.repo.git("branch", "live", "main")
+    settings = host.repo.git("show", "main:cms.toml").replace('branch = "main"', 'branch = "live"')
+    host.repo.commit({"cms.toml": settings + "\n"})
+    pia = host.clone("pia")
+    assert "only live and branches that begin with drafts/ are taken" in leave(pia, MAIN, pia.head)[1]
+
+
+def test_a_clone_lets_a_remote_without_branches_decide(host: Host, leave: Ask) -> None:
+    pia = host.clone("pia")
+    pia.ok("remote", "rename", "origin", "other")
+    accepted, told = leave(pia, MAIN, pia.head)
+    assert accepted
+    assert "what origin has was not fetched" in told
+
+
+def test_a_person_who_types_the_command_is_told_that_git_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    with pytest.raises(Refused, match="this is for Git to ask"):
+        read_input()
 
 
 def test_somebody_whom_cms_toml_does_not_know_is_told_before_the_push(host: Host, leave: Ask) -> None:

@@ -82,7 +82,8 @@ def read_input() -> list[str]:
     raw = sys.stdin.buffer.read(ASKED_BYTES_MOST + 1)
     if len(raw) > ASKED_BYTES_MOST:
         raise Refused("too many refs in one push; push them in parts", code=REFUSED)
-    return raw.decode("utf-8", "backslashreplace").splitlines()
+    # Not splitlines: a ref may hold what ends a line elsewhere.
+    return [line for line in raw.decode("utf-8", "backslashreplace").split("\n") if line]
 
 
 def check_received(place: Path | None, lines: Sequence[str], asked: Asked) -> None:
@@ -188,8 +189,7 @@ def snapshot_reader(store: Store, ref: str) -> Callable[[], Snapshot]:
 
     def find() -> Snapshot:
         commit = store.resolve(ref)
-        if commit is None:
-            raise InvalidSettings(f"{short_name(ref)} has no commit yet")
+        assert commit is not None, "whoever has nothing published does not ask"
         if not read:
             model = read_model(store, commit) or infer_model(store, commit, short_name(ref))
             cache = DerivedCache(cache_folder(store, ref))

@@ -12,7 +12,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from cms.errors import CMSError
 from cms.finding import Finding
 from cms.judge import judge, judge_steps
 from cms.objects import Commit
@@ -189,7 +188,11 @@ class HostedJudge(PushJudge):
         self._store = store
 
     def __call__(self, push: Push) -> Answer:
-        """Find the answer to *push*; there is nothing to begin or to end with it."""
+        """Find the answer to *push*; there is nothing to begin or to end with it.
+
+        Raises:
+            CMSError: there is none, so the push must be refused.
+        """
         answer = super().__call__(push)
         answer.end()
         if answer.accepted or push.by.person != UNKNOWN or not self._hosted.has_people:
@@ -211,16 +214,13 @@ class HostedJudge(PushJudge):
     def _judge_content(self, store: Store, command: Command) -> Said:
         """Judge a branch of a site that says nothing of people: what it holds, and no more."""
         flow, said = self._hosted, Said(command.ref)
-        try:
-            if command.new is None:
-                if command.ref == flow.ref:
-                    said.refuse("it is what is published, and cannot be deleted")
-            elif store.resolve(command.new) is None:
-                said.refuse("this is no commit")
-            else:
-                self._judge_commits(store, command.old, command.new, said)
-        except CMSError as error:
-            said.refuse(error)
+        if command.new is None:
+            if command.ref == flow.ref:
+                said.refuse("it is what is published, and cannot be deleted")
+        elif store.resolve(command.new) is None:
+            said.refuse("this is no commit")
+        else:
+            self._judge_commits(store, command.old, command.new, said)
         said.advice = said.findings
         return said
 
@@ -243,11 +243,8 @@ class HostedJudge(PushJudge):
     def _judge_draft(self, look: Look, command: Command) -> Said:
         said = super()._judge_draft(look, command)
         if not self._hosted.is_server:
-            try:
-                _judge_names(look, command, said)
-                _judge_losses(look, command, said)
-            except CMSError as error:
-                said.refuse(error)
+            _judge_names(look, command, said)
+            _judge_losses(look, command, said)
         return said
 
 
@@ -292,8 +289,6 @@ def _judge_losses(look: Look, command: Command, said: Said) -> None:
     if new is not None and (look.store.resolve(new) is None or look.store.is_ancestor(old, new)):
         return
     state = look.flow.state(name, look.now)
-    if state.status is Status.PUBLISHED:
-        return
     hands = look.policy.hands(look.by.person)
     for remark in state.remarks:
         is_others = remark.person is not None and remark.person not in hands
