@@ -28,7 +28,7 @@ from cms.workflow.gather import parse_claim
 from cms.workflow.outcome import DraftState, Status
 from cms.workflow.provenance import PENDING, Bringing, Life, Provenance
 from cms.workflow.push import Answer, Command, Push
-from cms.workflow.pushed import COMMITS_MOST, Look, Said, describe, tell
+from cms.workflow.pushed import COMMITS_MOST, Look, Said, check_commits, describe, tell
 from cms.workflow.pushed_drafts import is_verdict
 from cms.workflow.pushes import PushJudge
 from cms.workflow.turn import Turn
@@ -236,6 +236,7 @@ class HostedJudge(PushJudge):
         if commits is None:
             said.refuse(f"more than {COMMITS_MOST:,} new commits in one push; push them in parts")
             return
+        check_commits(commits, said)
         steps = judge_steps(before, store, [commit.id for commit in commits if commit.id != new])
         found = {(finding.path, finding.rule) for finding in said.findings}
         said.findings += [finding for finding in steps if (finding.path, finding.rule) not in found]
