@@ -21,6 +21,7 @@ from cms.api.lanes import Lanes
 from cms.auth import Accounts, Identity, holds_password
 from cms.errors import Forbidden, InvalidQuery, Unauthorised
 from cms.finding import printable
+from cms.params import read_parameters, split_query
 from cms.people import Policy
 from cms.permissions import Principal
 from cms.settings import nearest
@@ -113,22 +114,28 @@ def ask_nameless(request: Request) -> Asking:
     )
 
 
-async def ask(request: Request) -> Asking:
+async def ask(request: Request, *, has_parameters: bool = False) -> Asking:
     """Who asks for what.
+
+    Args:
+        has_parameters: the endpoint looks at them; others take none.
 
     Raises:
         Forbidden: a page of another site made the browser ask.
         Unauthorised: the secret is wrong, expired or revoked.
         TooMany: too many wrong passwords before.
         NotFound: this site is only read here.
+        InvalidQuery: a parameter where there is none.
     """
     asked = ask_nameless(request)
     header = request.headers.get("authorization")
-    if header is None:
-        return asked
-    lane = asked.lanes.secrets if holds_password(header) else asked.lanes.tokens
-    authenticate = partial(asked.office.accounts.authenticate, header, now=asked.now, address=asked.address)
-    return replace(asked, identity=await lane.run(authenticate))
+    if header is not None:
+        lane = asked.lanes.secrets if holds_password(header) else asked.lanes.tokens
+        authenticate = partial(asked.office.accounts.authenticate, header, now=asked.now, address=asked.address)
+        asked = replace(asked, identity=await lane.run(authenticate))
+    if asked.identity is not None and not has_parameters:
+        read_parameters(split_query(request.scope["query_string"]), ())
+    return asked
 
 
 def require_same_origin(request: Request) -> None:

@@ -323,9 +323,12 @@ def _name(request: Request) -> str:
 
 def _entry(request: Request, path: str = "") -> EntryName:
     parameters = read_parameters(split_query(request.scope["query_string"]), ("locale",))
+    locale = parameters.one("locale")
+    if locale == "":
+        raise InvalidQuery("locale is empty; leave it out for the site's default", parameter="locale")
     return EntryName(
         collection=request.path_params["collection"],
         slug=request.path_params["slug"],
-        locale=parameters.one("locale") or "",
+        locale=locale or "",
         path=path,
     )

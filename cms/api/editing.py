@@ -118,13 +118,11 @@ def text_of(values: Mapping[str, Any], name: str, *, required: bool = False) -> 
     Raises:
         InvalidQuery: it is missing though *required*, or no text.
     """
-    value = values.get(name)
-    if value is None or value == "":
-        if required:
-            raise InvalidQuery(f"{name} is missing", parameter=name)
-        return ""
+    value = values.get(name, "")
     if not isinstance(value, str):
         raise InvalidQuery(f"{name} must be a text", parameter=name)
+    if required and not value:
+        raise InvalidQuery(f"{name} is missing", parameter=name)
     return value
 
 

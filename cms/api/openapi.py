@@ -110,7 +110,7 @@ def _editing(ctx: Context) -> _Editing:
     shown = (entry for name in model.collections for entry in ctx.catalog.order(name, ctx.catalog.default_chain, ()))
     first = next(shown, None)
     title = model.collections[first.collection].title_field if first is not None else None
-    paths = editing_paths(editing_examples(first, title), path_examples(first))
+    paths = editing_paths(editing_examples(first, title), path_examples(first), model.locales)
     return _Editing(TAGS, paths, editing_schemas(), {"securitySchemes": security_schemes()})
 
 

@@ -310,7 +310,6 @@ SHAPE: tuple[Json, ...] = (
     parameter("include", "query", "References to include, as in lists.", TEXT),
     *({"$ref": f"#/components/parameters/{name}"} for name in ("locale", "fallback", "format", "depth")),
 )
-LOCALE = parameter("locale", "query", "The site's default without it.")
 IF_MATCH = parameter("If-Match", "header", "The `ETag` of the draft as it was looked at; instead of `head`.", TEXT)
 ID = parameter("id", "path", "Its id.")
 
@@ -357,14 +356,15 @@ TAGGED = frozenset({"DraftAnswer", "RemarksAnswer", "DiffAnswer", "PreviewAnswer
 WRITING = (*ACTING, 422)
 
 
-def editing_paths(bodies: Mapping[str, Json], names: Mapping[str, str]) -> dict[str, Json]:
+def editing_paths(bodies: Mapping[str, Json], names: Mapping[str, str], locales: Sequence[str]) -> dict[str, Json]:
     """The paths of these operations.
 
     Args:
+        locales: of the site.
         bodies: examples of bodies, by component.
         names: examples of parameters in paths.
     """
-    paths = _draft_paths() | _entry_paths() | _account_paths()
+    paths = _draft_paths() | _entry_paths(locales) | _account_paths()
     for item in paths.values():
         for found in item.values():
             for media in found.get("requestBody", {}).get("content", {}).values():
@@ -413,17 +413,19 @@ def _draft_paths() -> dict[str, Json]:
     }  # fmt: skip
 
 
-def _entry_paths() -> dict[str, Json]:
+def _entry_paths(locales: Sequence[str]) -> dict[str, Json]:
     writing: Json = {"sends": "EntryChange", "errors": WRITING}
+    known: Json = {"type": "string", "enum": list(locales)}
+    locale = parameter("locale", "query", "The site's default without it.", known)
     place = f"{BASE}/drafts/{{name}}/entries/{{collection}}/{{slug}}"
-    history = (*ENTRY[1:], LOCALE)
+    history = (*ENTRY[1:], locale)
     return {
         place: {
             "get": operation("previewEntry", "An entry as the draft has it", "PreviewAnswer", *ENTRY, *SHAPE, errors=READING),
-            "put": operation("putEntry", "Write all fields of an entry", "DraftAnswer", *ENTRY, LOCALE, IF_MATCH, **writing),
-            "patch": operation("patchEntry", "Write some fields of an entry", "DraftAnswer", *ENTRY, LOCALE, IF_MATCH, **writing),
+            "put": operation("putEntry", "Write all fields of an entry", "DraftAnswer", *ENTRY, locale, IF_MATCH, **writing),
+            "patch": operation("patchEntry", "Write some fields of an entry", "DraftAnswer", *ENTRY, locale, IF_MATCH, **writing),
             "delete": operation(
-                "removeEntry", "Take an entry out", "DraftAnswer", *ENTRY, LOCALE, IF_MATCH, sends="EntryRemoval", errors=WRITING,
+                "removeEntry", "Take an entry out", "DraftAnswer", *ENTRY, locale, IF_MATCH, sends="EntryRemoval", errors=WRITING,
             ),
         },
         f"{BASE}/history/{{collection}}/{{slug}}": {

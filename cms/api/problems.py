@@ -105,7 +105,7 @@ def respond_to_error(request: Request, error: CMSError) -> Response:
         headers["WWW-Authenticate"] = 'Bearer realm="branchpress"'
     if status == 429:
         headers["Retry-After"] = str(error.facts.get("retry_after_seconds", RETRY_SECONDS))
-    if status == 409:  # a work tree may be in the way
+    if status == 409 and isinstance(request.scope["site"], Site):  # a work tree may be in the way
         detail = _without_folders(request, detail)
     if status == 503:
         detail = _without_places(request, detail)

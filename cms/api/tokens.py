@@ -23,7 +23,7 @@ DAYS = 90
 
 async def list_tokens(request: Request) -> Response:
     """``GET /tokens``: one's own; with ``person`` those of somebody else."""
-    asked = await ask(request)
+    asked = await ask(request, has_parameters=True)
     policy = asked.office.policy()
     who = asked.principal(policy)
     person = _person(request) or who.person
@@ -83,6 +83,8 @@ def _person(request: Request) -> str:
     for number, (name, _) in enumerate(pairs):
         if name != "person" or number:
             raise InvalidQuery("only person is known here, once", parameter=printable(name))
+    if pairs and not pairs[0][1]:
+        raise InvalidQuery("person is empty; leave it out for your own", parameter="person")
     return pairs[0][1] if pairs else ""
 
 

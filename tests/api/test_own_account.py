@@ -77,3 +77,8 @@ def test_without_a_name_there_is_no_account(desk: Newsdesk) -> None:
     assert change(desk, "ola", Sec_Fetch_Site="cross-site").status_code == 403
     assert change(desk, "gone").status_code == 403
     assert desk.ask("GET", "/me/sessions", "rune").status_code == 200
+
+
+def test_a_parameter_that_nobody_knows_is_refused_here_too(desk: Newsdesk) -> None:
+    for path in ("/me?x=1", "/me/sessions?x=1", "/tokens?x=1", "/tokens?person="):
+        assert desk.ask("GET", path, "ola").json()["code"] == "invalid-query", path
