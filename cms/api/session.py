@@ -66,7 +66,9 @@ async def change_password(request: Request) -> Response:
     def change() -> tuple[SessionInfo, str]:
         try:
             accounts.change_password(person, current, password, now=asked.now, address=asked.address)
-        except Unauthorised as error:  # who asks is known, so this is no 401, at which a client would forget its session
+        except (
+            Unauthorised
+        ) as error:  # who asks is known, so this is no 401, at which a client would forget its session
             raise Forbidden("the present password is another one; nothing was changed") from error
         return accounts.create_session(person, now=asked.now)
 
