@@ -10,7 +10,7 @@ from cms.proof.grounds import Act, EntryProof, Ground, PublicationProof, Standin
 from cms.proof.replay import Replay
 from cms.signatures import short_fingerprint
 from cms.trailers import find_trailer
-from cms.workflow.facts import CommitFacts
+from cms.workflow.facts import CommitFacts, former_paths
 from cms.workflow.outcome import EntryState, Remark
 from cms.workflow.state import why_no_publishing
 from cms.workflow.wording import count_of, list_names
@@ -69,13 +69,14 @@ def judge_file(proof: EntryProof, replayed: Replay, publication: PublicationProo
         if remark.verdict == "approve" and _saw(commits[remark.commit], remark, state)
     ]
     standing, why = judge_state(replayed, publication, state)
+    names = former_paths(replayed.facts.commits, [proof.path])
     signed = {act.person for act in approvals if act.counts and act.ground is Ground.SIGNED}
     is_signed = len(signed) >= state.needed if state.needed else publication.act.ground is Ground.SIGNED
     return replace(
         proof,
         standing=standing,
         publication=publication,
-        writers=tuple(act_of(replayed, commit) for commit in commits.values() if proof.path in commit.changed),
+        writers=tuple(act_of(replayed, commit) for commit in commits.values() if names & commit.changed),
         approvals=tuple(approvals),
         needed=state.needed,
         is_signed=is_signed and standing is Standing.APPROVED,

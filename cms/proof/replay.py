@@ -252,17 +252,22 @@ class _Looking:
         self._brought = attribute(self._life.tips, parents)
         self._first = attribute(self._known_tips(), parents)
         self._ordered = self._order()
+        #: The first and the last blob of each file that a draft without merges changed.
+        self._written: dict[str, tuple[BlobId | None, BlobId | None]] | None = {} if self._is_line() else None
         self._bases = Bases(replayer.store, publication.before, self._ordered)
 
     def facts(self, files: tuple[FileFacts, ...]) -> Facts:
         publication = self._publication
-        commits = tuple(map(self._commit, self._ordered))
+        commits = []
+        for commit in self._ordered:
+            self._write(commit)
+            commits.append(self._commit(commit))
         return Facts(
             name=self._draft,
             head=publication.head,
             base=None,
             published=publication.before,
-            commits=commits,
+            commits=tuple(commits),
             files=files,
             merge=Merge(changes={}, contents={}, clashes=(), base=publication.before),
             started_by=self._life.started_by,
@@ -271,6 +276,11 @@ class _Looking:
     def _find_life(self) -> Life:
         publication = self._publication
         return self._replayer.trail.find_life(self._ref, publication.head, self._commits.keys(), publication.entry)
+
+    def _is_line(self) -> bool:
+        """Whether each commit of the draft was made on top of the one before, and the first on something published."""
+        line = zip([None, *self._ordered], self._ordered, strict=False)
+        return all(len(each.parents) == 1 and (last is None or each.parents[0] == last.id) for last, each in line)
 
     def _known_tips(self) -> list[tuple[CommitId, Bringing]]:
         tips = self._replayer.trail.tips
@@ -311,7 +321,10 @@ class _Looking:
         words = {key.lower(): value for key, value in trailers}
         is_verdict = is_empty and ("review" in words or "publish-at" in words)
         is_approval = is_verdict and words.get("review", "").strip().casefold() == "approve"
-        seen, outdated = self._seen(commit) if is_approval else (NOTHING_SEEN, frozenset[str]())
+        seen: Mapping[str, BlobId | None] = NOTHING_SEEN
+        outdated: frozenset[str] = frozenset()
+        if is_approval:
+            seen, outdated = self._seen(commit)
         return CommitFacts(
             id=commit.id,
             parents=commit.parents,
@@ -323,6 +336,7 @@ class _Looking:
             trailers=trailers,
             is_empty=is_empty,
             changed=frozenset() if is_empty else self._changed(commit),
+            moved=self._moved(commit),
             seen=seen,
             outdated=outdated,
             attestation=self._attest(commit, words, is_verdict=is_verdict),
@@ -341,18 +355,41 @@ class _Looking:
         touches = self._origins.steps[commit.id].touches
         return frozenset(path for touch in touches for path in (touch.path, touch.source) if path is not None)
 
+    def _moved(self, commit: Commit) -> dict[str, str]:
+        if len(commit.parents) > 1:
+            return {}
+        touches = self._origins.steps[commit.id].touches
+        return {touch.path: touch.source for touch in touches if touch.source is not None}
+
     def _seen(self, commit: Commit) -> tuple[Mapping[str, BlobId | None], frozenset[str]]:
         """What the draft had changed, when this was said, of the files that were published; and which of these were not what they were then."""
-        paths = list(self._publication.files)
-        base, find = self._bases.find(commit.id), self._replayer.store.find_blobs
-        before = find(base, paths) if base is not None else [None] * len(paths)
         seen, outdated = {}, set()
-        for path, old, new in zip(paths, before, find(commit.id, paths), strict=True):
+        for path, (old, new) in self._changes(commit).items():
             if new != old:
                 seen[path] = new
                 if self._publication.files[path][0] != old:
                     outdated.add(path)
         return seen, frozenset(outdated)
+
+    def _changes(self, commit: Commit) -> Mapping[str, tuple[BlobId | None, BlobId | None]]:
+        """What the files that were published were before the draft, and at a commit of it."""
+        paths = list(self._publication.files)
+        if self._written is not None:
+            return {path: self._written[path] for path in paths if path in self._written}
+        base, find = self._bases.find(commit.id), self._replayer.store.find_blobs
+        before = find(base, paths) if base is not None else [None] * len(paths)
+        return dict(zip(paths, zip(before, find(commit.id, paths), strict=True), strict=True))
+
+    def _write(self, commit: Commit) -> None:
+        """Follow what the draft changes, so that no tree need be read to know what somebody saw."""
+        if self._written is None:
+            return
+        for touch in self._origins.steps[commit.id].touches:
+            if touch.source is not None:
+                first, _ = self._written.get(touch.source, (touch.old, None))
+                self._written[touch.source] = first, None
+            first, _ = self._written.get(touch.path, (touch.old if touch.source is None else None, None))
+            self._written[touch.path] = first, touch.new
 
     def _attest(self, commit: Commit, words: Mapping[str, str], *, is_verdict: bool) -> Attestation:
         key = self._replayer.key(commit, self._policy)

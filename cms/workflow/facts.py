@@ -5,7 +5,7 @@ and ids of people are those that the server attested. Whose address or key it is
 the moment when the facts are judged, so the same facts give another state when somebody gets or loses a role.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
@@ -58,6 +58,7 @@ class CommitFacts:
         is_empty: it has one parent, and changes no file: it can be a verdict.
         is_current: the draft holds it now.
         changed: the files that this commit itself changed; of a merge, what is not simply taken from the side that changed it.
+        moved: of a commit with one parent, the files that it put elsewhere: where each is now, and where it was.
         seen: of an approval, the files that the draft changed when it was given, with their blobs there (None: deleted).
         outdated: those of *seen* that the published branch has changed since the draft, as it was then, had left it.
         carriers: everybody who by the push log ever brought it to any draft.
@@ -74,6 +75,7 @@ class CommitFacts:
     is_empty: bool
     is_current: bool = True
     changed: frozenset[str] = frozenset()
+    moved: Mapping[str, str] = field(default_factory=dict)
     seen: Mapping[str, BlobId | None] = field(default_factory=lambda: NOTHING_SEEN)
     outdated: frozenset[str] = frozenset()
     attestation: Attestation = NOBODY
@@ -129,3 +131,11 @@ class Facts:
     findings: tuple[Finding, ...] = ()
     is_published: bool = False
     started_by: str | None = None
+
+
+def former_paths(commits: Sequence[CommitFacts], paths: Iterable[str]) -> set[str]:
+    """*paths*, and where the draft had the files that are there before it moved them."""
+    found = set(paths)
+    for commit in reversed(commits):
+        found.update(old for new, old in commit.moved.items() if new in found)
+    return found

@@ -29,7 +29,7 @@ from cms.workflow.bounded import Bounded
 from cms.workflow.facts import Claim, Facts
 from cms.workflow.gathering import Gathering, Merged, Sources, Static
 from cms.workflow.provenance import Provenance
-from cms.workflow.touches import Changes, Trees, changed_files, seen_files
+from cms.workflow.touches import Changes, Trees, changed_files, moved_files, seen_files
 from cms.workflow.voices import spoken
 
 FACTS_KEPT, COMMITS_KEPT, FEW_KEPT = 128, 20_000, 8
@@ -142,6 +142,7 @@ class Gatherer(Sources):
             co_authors=tuple(parse_claim(value) for key, value in trailers if key.lower() == "co-authored-by"),
             is_empty=is_empty,
             changed=frozenset() if is_empty else changed_files(self.store, commit, trees),
+            moved={} if is_empty else moved_files(commit, trees),
         )
 
     def signer(self, commit: CommitId, published: CommitId) -> str:

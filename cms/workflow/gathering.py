@@ -33,6 +33,7 @@ class Static(NamedTuple):
     co_authors: tuple[Claim, ...]
     is_empty: bool
     changed: frozenset[str]
+    moved: Mapping[str, str]
 
 
 class Merged(NamedTuple):
@@ -209,6 +210,7 @@ class Gathering:
             is_empty=static.is_empty,
             is_current=commit.id in self._present,
             changed=static.changed,
+            moved=static.moved,
             seen=seen,
             outdated=self._outdated(commit, seen),
             attestation=self._attest(commit, static, trailers),

@@ -10,7 +10,7 @@ from typing import Protocol
 from cms.errors import CMSError
 from cms.policy import Policy, Role, Rule
 from cms.settings import SETTINGS_FILE
-from cms.workflow.facts import Claim, CommitFacts, Facts, FileFacts
+from cms.workflow.facts import Claim, CommitFacts, Facts, FileFacts, former_paths
 from cms.workflow.wording import list_names, list_paths
 
 
@@ -95,10 +95,15 @@ class Rights:
         """Who had a hand in each file that publishing would change.
 
         Somebody must have written what would be published: a file that no commit seems to have changed (a merge that dropped what one
-        side did may hide it) counts as written by everybody who wrote or merged anything in the draft.
+        side did may hide it) counts as written by everybody who wrote or merged anything in the draft. Who wrote a text wrote it
+        also after somebody gave its file another name.
         """
-        found: dict[str, set[str]] = {file.path: set() for file in self.facts.files}
+        paths = [file.path for file in self.facts.files]
+        found: dict[str, set[str]] = {path: set() for path in former_paths(self.facts.commits, paths)}
         for commit in self.facts.commits:
+            for new, old in commit.moved.items():
+                if new in found:
+                    found[new] |= found.get(old, set())
             touched = commit.changed & found.keys()
             if touched:
                 identities = self.identities(commit)
@@ -106,8 +111,8 @@ class Rights:
                     found[path] |= identities
         shared: dict[frozenset[str], frozenset[str]] = {}
         result = {}
-        for path, people in found.items():
-            frozen = frozenset(people) or self._everybody
+        for path in paths:
+            frozen = frozenset(found[path]) or self._everybody
             result[path] = shared.setdefault(frozen, frozen)
         return result
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from cms.moves import find_moves
 from cms.objects import Change, Commit, compare
 from cms.refs import BlobId, CommitId, TreeId
 from cms.store import Store
@@ -52,6 +53,21 @@ def changed_files(store: Store, commit: Commit, trees: Trees | None = None) -> f
     if len(commit.parents) == 1:
         return frozenset(trees.differences(commit.parents[0], commit.id))
     return _written_in_merge(store, commit, trees)
+
+
+def moved_files(commit: Commit, trees: Trees) -> dict[str, str]:
+    """The files that *commit* put elsewhere: where each is now, and where it was. Of a merge that is not looked for.
+
+    Raises:
+        RepositoryProblem: an object is missing or damaged.
+    """
+    if len(commit.parents) != 1:
+        return {}
+    changes = trees.compare(commit.parents[0], commit.id)
+    removed = {change.path: change.old for change in changes if change.old is not None and change.new is None}
+    added = {change.path: change.new for change in changes if change.old is None and change.new is not None}
+    moves = find_moves(removed, removed, added, trees.reader.read_blob) if removed and added else {}
+    return {new: old for old, new in moves.items()}
 
 
 def _written_in_merge(store: Store, commit: Commit, trees: Trees) -> frozenset[str]:

@@ -1,6 +1,7 @@
 """Approvals that are not for what would be published: given before, elsewhere, by the wrong person, or for something else."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -188,6 +189,26 @@ def test_a_text_keeps_its_author_when_somebody_else_commits_it_anew(press: Press
         base = press.main if how == "rebased" else press.room.first
         made = ola.commit({path: text("Eva's")}, [ola.commit({path: text("Ola's")}, [base])], author="stranger")
     ola.must_push(name, made, "--force")
+    assert press.say(name, "approve", "eva").status_code == 403
+    press.refuses(name)
+
+
+@pytest.mark.parametrize("how", ["git", "api", "twice"])
+def test_a_text_keeps_its_author_under_another_name(press: Press, how: str) -> None:
+    old, new, name = f"posts/old-{how}.md", f"posts/new-{how}.md", f"renamed-{how}"
+    eva, ola = press.hand("eva"), press.hand("ola")
+    press.draft(name, {old: text("Intro")}, approve="")
+    eva.must_push(
+        name, eva.commit({old: text("All by Eva")}, [press.heads[name]], author="stranger", committer="stranger")
+    )
+    if how == "api":
+        wanted = {"collection": "posts", "slug": f"old-{how}", "to": f"new-{how}"}
+        assert press.ask("POST", f"/drafts/{name}/renames", "ola", wanted).status_code in (200, 201)
+    else:
+        steps = [old, f"posts/between-{how}.md", new] if how == "twice" else [old, new]
+        for before, after in pairwise(steps):
+            ola.must_push(name, ola.commit({before: None, after: text("All by Eva")}, [press.heads[name]]))
+    assert [(entry.path, "eva" in entry.writers) for entry in press.state(name).entries] == [(new, True)]
     assert press.say(name, "approve", "eva").status_code == 403
     press.refuses(name)
 

@@ -7,7 +7,7 @@ import pytest
 
 from cms.refs import CommitId
 from cms.store import Store
-from cms.workflow.touches import Bases, Trees, changed_files, seen_files
+from cms.workflow.touches import Bases, Trees, changed_files, moved_files, seen_files
 from tests.repo import Repo
 
 Files = Mapping[str, str | None]
@@ -112,3 +112,16 @@ def test_a_few_large_trees_are_kept_and_many_are_not(repo: Repo, monkeypatch: py
     for old, new in pairwise(commits):
         assert len(trees.differences(old, new)) == 1
     assert len(trees.reader._kept) <= 3
+
+
+def test_a_file_that_went_elsewhere_is_found_by_its_bytes_and_by_its_lines(repo: Repo) -> None:
+    lines = [f"line {number} of {{}}\n" for number in range(10)]
+    one, two = ("".join(lines).replace("{}", name) for name in ("one", "two"))
+    repo.commit({"a": one, "b": two, "c": "c"})
+    head = repo.commit({"a": None, "b": None, "x": one, "y": two.replace("line 3", "LINE 3"), "z": "new"})
+    store = Store.open(repo.path)
+    trees = Trees(store)
+    assert moved_files(store.commit(CommitId(head)), trees) == {"x": "a", "y": "b"}
+    plain = repo.commit({"c": "d", "n": "new too"})
+    merge = repo.commit({"z": None, "q": "new"}, parents=[plain, head])
+    assert [moved_files(store.commit(CommitId(id)), trees) for id in (plain, merge)] == [{}, {}]
