@@ -43,7 +43,7 @@ def read_public_key(text: str) -> PublicKey:
 
 def is_armoured(text: str) -> bool:
     """Whether it is, or is meant to be, an armoured GPG key."""
-    return "PGP" in text[:64]
+    return "PGP " in text[:64]  # with the blank: an SSH key may happen to hold the letters
 
 
 def key_id(text: str) -> str:

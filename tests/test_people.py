@@ -207,6 +207,12 @@ def test_a_key_is_found_whatever_its_comment(kari_key: str) -> None:
 
 
 @pytest.mark.skipif(not has_gpg(), reason="gpg is not installed")
+def test_an_ssh_key_that_happens_to_hold_the_letters_pgp_is_no_gpg_key() -> None:
+    key = f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPGP{'A' * 40}"
+    policy = read_policy(f'[people.kari]\nname = "Kari"\nemails = ["k@example.org"]\nkeys = ["{key}"]\n'.encode())
+    assert policy.find_by_key(key) == "kari"
+
+
 def test_a_gpg_key_is_found_by_its_fingerprint(gpg_key: GPGKey) -> None:
     text = gpg_key.public()
     policy = read(f"{PEOPLE}[people.liv]\nname = 'Liv'\nemails = ['liv@example.org']\nkeys = ['''\n{text}''']\n")
