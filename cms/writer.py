@@ -23,10 +23,11 @@ from pygit2.enums import ObjectType, ReferenceType, RepositoryOpenFlag
 
 from cms.errors import Conflict, RefMoved, RepositoryProblem
 from cms.gitprogram import require_git, run_git
+from cms.overlay import object_id
 from cms.rawobjects import Ident, format_commit, format_signature, rewrite_tree
 from cms.refs import BlobId, CommitId, TreeId, is_ref
 from cms.store import Store
-from cms.young import sync_folder, sync_young
+from cms.young import YoungObjects, sync_folder
 
 __all__ = ["Ident", "Signer", "Writer", "remove_stale_locks"]
 
@@ -45,7 +46,6 @@ _TURN_FILE = "branchpress.turn"
 _PAUSE_SECONDS = (0.001, 0.02)
 _REFLOG_IDENT = ("Branchpress", "branchpress@localhost")
 _FOLDER_TRIES = 10
-_MOST_WRITTEN = 50_000
 _GONE = ("No such file or directory",)
 _BUSY = ("failed to lock file", "failed to create locked file", *_GONE)
 _FULL = ("No space left on device", "Disk quota exceeded")
@@ -76,13 +76,7 @@ class Writer:
         self._store = store
         self._signer = signer
         self._failure = ""
-        # What this writer brought to the disk lately; a set that grows is emptied, and then costs a few needless syncs.
-        self._written: set[str] = set()
-
-    @property
-    def signer(self) -> Signer | None:
-        """Who signs every commit that is written."""
-        return self._signer
+        self._young = YoungObjects(store)
 
     def write_blob(self, data: bytes) -> BlobId:
         """Write the bytes of a file and return their id.
@@ -143,7 +137,7 @@ class Writer:
         if new is not None:
             self._require(new, ObjectType.COMMIT)
             with self._guard(ref):
-                sync_young(self._store, new, own=self._written, now=time.time())
+                self._young.sync(new, now=time.time())
                 sync_folder(self._store.common_dir / "objects")
         give_up_at = time.monotonic() + LOCK_SECONDS
         may_remove = True
@@ -225,34 +219,33 @@ class Writer:
         )
 
     def _write(self, kind: ObjectType, raw: bytes) -> str:
+        id = object_id(kind.name.lower(), raw)
+        file = self._store.common_dir / "objects" / id[:2] / id[2:]
         with self._guard("objects"), self._store.lend() as git:
-            id = self._put(git.odb, kind, raw)
+            was_there = file.exists()
+            self._put(git.odb, kind, raw)
             try:
                 git.odb.read_header(id)
             except (pygit2.GitError, KeyError, ValueError, OSError):
-                self._remove_empty(id)
-                id = self._put(git.odb, kind, raw)
-        if len(self._written) >= _MOST_WRITTEN:
-            self._written.clear()
-        self._written.add(id)
+                _remove_empty(file)
+                self._put(git.odb, kind, raw)
+            else:
+                if was_there:  # then it was not written, and whoever did may have left it in memory
+                    self._young.sync_object(id)
+            self._young.add(id)
         return id
 
-    def _put(self, objects: pygit2.Odb, kind: ObjectType, raw: bytes) -> str:
+    def _put(self, objects: pygit2.Odb, kind: ObjectType, raw: bytes) -> None:
         for _ in range(_FOLDER_TRIES):
             try:
-                return str(objects.write(kind, raw))
+                objects.write(kind, raw)
+                return
             except (pygit2.GitError, OSError) as error:
                 # Maintenance took the folder away, which was empty until now; or names of temporary files are taken, since
                 # processes that were forked from one another invent the same ones.
                 if not _says(error, (*_GONE, "File exists")):
                     raise
-        return str(objects.write(kind, raw))
-
-    def _remove_empty(self, id: str) -> None:
-        """Remove the empty file that a power cut made of an object that was not synced: it would count as written for ever."""
-        file = self._store.common_dir / "objects" / id[:2] / id[2:]
-        if file.stat().st_size == 0:
-            file.unlink()
+        objects.write(kind, raw)
 
     def _require(self, id: str, kind: ObjectType) -> None:
         if self._kind(id) != kind:
@@ -373,6 +366,12 @@ def _sync_folders_to(path: Path, top: Path) -> None:
             sync_folder(folder)
         if folder == top:
             return
+
+
+def _remove_empty(file: Path) -> None:
+    """Remove the empty file that a power cut made of an object that was not synced: it would count as written for ever."""
+    if file.stat().st_size == 0:
+        file.unlink()
 
 
 def _says(error: Exception | str, texts: Sequence[str]) -> bool:

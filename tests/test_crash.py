@@ -19,7 +19,7 @@ def crash(*options: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize(
     "options",
-    [("--kills", "300"), ("--pushes", "15"), ("--power", "5")],
+    [("--kills", "300"), ("--pushes", "15"), ("--power", "2")],
     ids=["killed while publishing", "killed during pushes", "cut off from power"],
 )
 def test_nothing_that_was_acknowledged_is_lost(options: tuple[str, str]) -> None:

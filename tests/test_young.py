@@ -75,6 +75,33 @@ def test_what_is_packed_or_old_is_not_waited_for(repo: Repo, synced: set[str]) -
     assert not synced
 
 
+def test_what_is_there_already_is_synced_instead_of_written(repo: Repo, synced: set[str]) -> None:
+    blob = repo.git("hash-object", "-w", "--stdin", stdin=b"text\n")
+    writer = Writer(Store.open(repo.path))
+    for _ in range(2):
+        assert writer.write_blob(b"text\n") == blob
+    assert synced == {blob}
+
+
+def test_nothing_is_synced_twice_and_no_history_walked_twice(repo: Repo, synced: set[str]) -> None:
+    head = CommitId(repo.commit({"a.md": "a\n"}))
+    store = Store.open(repo.path)
+    writer = Writer(store)
+    for number in range(30):
+        tree = store.commit(head).tree
+        new = writer.write_commit(tree=tree, parents=[head], author=KARI, committer=KARI, message=f"{number}")
+        writer.move_ref(MAIN, old=head, new=new)
+        head = new
+        assert bool(synced) == (number == 0)
+        synced.clear()
+    read: list[str] = []
+    original = store.commit
+    store.commit = lambda id: (read.append(id), original(id))[1]  # type: ignore[func-returns-value,method-assign]
+    new = writer.write_commit(tree=tree, parents=[head], author=KARI, committer=KARI, message="Last")
+    writer.move_ref(MAIN, old=head, new=new)
+    assert read == [new]
+
+
 def test_an_object_that_a_power_cut_emptied_is_written_anew(repo: Repo) -> None:
     writer = Writer(Store.open(repo.path))
     blob = writer.write_blob(b"text\n")

@@ -43,7 +43,7 @@ def main() -> int:
     if options.points:
         is_fine &= report("SIGKILL at each system call", kill_at_each_call, options.folder or memory)
         is_fine &= report("an error from each system call", fail_at_each_call, options.folder or memory)
-    for mount in OPTIONS if options.power else ():
+    for mount in OPTIONS[: 1 if options.careless else None] if options.power else ():
         how = {"count": options.power, "seed": options.seed, "options": mount}
         cut = partial(cut_publishing, **how, is_careless=options.careless)
         is_fine &= report(f"power cut ({mount}), {options.power} times", cut, options.folder)
