@@ -78,6 +78,11 @@ class Writer:
         self._failure = ""
         self._young = YoungObjects(store)
 
+    @property
+    def signer(self) -> Signer | None:
+        """Who signs every commit that is written; the push log asks."""
+        return self._signer
+
     def write_blob(self, data: bytes) -> BlobId:
         """Write the bytes of a file and return their id.
 
