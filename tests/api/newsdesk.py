@@ -13,6 +13,7 @@ from cms.app import build_app
 from cms.auth import Accounts, Passwords
 from cms.office import Office
 from cms.serverkey import ServerKey
+from cms.site import Site
 from tests.editing.tools import FILES, Newsroom
 
 BASE = "/api/v1"
@@ -34,17 +35,8 @@ class Newsdesk:
 
     def __init__(self, path: Path, *, files: Mapping[str, str] = FILES) -> None:
         self.room = Newsroom(path, files={**files, "cms.toml": files["cms.toml"] + READER})
-        site, state = self.room.site, path / "state"
-        self.accounts = Accounts.open(state, passwords=Passwords(memory_kib=8, rounds=1))
-        site._office = Office(
-            site.store,
-            site.ref,
-            state,
-            snapshot=site.read_snapshot,
-            accounts=self.accounts,
-            key=ServerKey.load_or_create(state),
-        )
-        self.app = build_app(site)
+        self.accounts = open_office(self.room.site, path / "state").accounts
+        self.app = build_app(self.room.site)
         self._client = TestClient(self.app, raise_server_exceptions=False, follow_redirects=False)
         self._secrets: dict[str, str] = {}
         for person in PEOPLE:
@@ -116,6 +108,14 @@ class Newsdesk:
         """A verdict on a draft as it is now."""
         head = self.get(f"/drafts/{name}", by)["head"]
         return self.do("POST", f"/drafts/{name}/verdicts", by, {"verdict": verdict, "head": head, **more})
+
+
+def open_office(site: Site, state: Path) -> Office:
+    """Let *site* be edited, with passwords that take no time to check."""
+    accounts = Accounts.open(state, passwords=Passwords(memory_kib=8, rounds=1))
+    key = ServerKey.load_or_create(state)
+    site._office = Office(site.store, site.ref, state, snapshot=site.read_snapshot, accounts=accounts, key=key)
+    return site._office
 
 
 def basic(person: str, password: str = "") -> str:
