@@ -1,5 +1,6 @@
 """``/drafts``: the editorial workflow over HTTP. Translates requests into verbs; the verbs decide."""
 
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -14,7 +15,7 @@ from cms.api.state import BASE
 from cms.edit import REMOVED
 from cms.errors import CMSError, Conflict, InvalidQuery
 from cms.finding import printable
-from cms.params import read_parameters, split_query
+from cms.params import OFFSET_MOST, Parameters, read_parameters, split_query
 from cms.permissions import allows
 from cms.refs import CommitId, is_commit_id
 from cms.settings import nearest
@@ -62,6 +63,8 @@ SPOKEN: Mapping[str, Callable[..., DraftState]] = {
     "comment": comment,
     "withdraw": withdraw,
 }
+LISTED_MOST = 100
+COUNT = re.compile(r"[0-9]{1,9}")
 Verb = Callable[[], DraftState]
 
 
@@ -85,22 +88,52 @@ async def _respond(asked: Acting, verb: Verb, *, status: int = 200, place: str =
 
 
 async def list_drafts(request: Request) -> Response:
-    """``GET /drafts``: those that the caller may see, by name."""
-    asked = await acting(request)
+    """``GET /drafts``: those that the caller may see, by name. What each of them amounts to is worked out for one page."""
+    asked = await acting(request, parameters=None)
+    parameters = read_parameters(split_query(request.scope["query_string"]), ("limit", "offset"))
+    limit, offset = read_count(parameters, "limit", LISTED_MOST), read_count(parameters, "offset", OFFSET_MOST, 0)
     who, flow = asked.who, asked.flow
 
     def read() -> Response:
-        policy, states = flow.policy(), []
-        for name in flow.names():
-            try:
-                state = flow.look(who, name, asked.now).state
-            except CMSError:  # closed meanwhile, or not theirs to see
-                continue
-            if allows("draft.read", who, policy, flow.target_of(state, who)):
-                states.append(state)
-        return answer([listed(state, asked.zone) for state in states], meta={"total": len(states)})
+        policy, names = flow.policy(), flow.names()
+        if not allows("draft.read", who, policy):
+            names = []
+        elif who.scopes is not None or policy.is_bot(who.person):  # may depend on what is in them
+            names = [name for name in names if _find_readable(asked, name) is not None]
+        page = [state for name in names[offset : offset + limit] if (state := _find_readable(asked, name)) is not None]
+        meta = {"total": len(names), "limit": limit, "offset": offset}
+        links = {"self": _page_link(limit, offset)}
+        if offset + limit < len(names) and limit:
+            links["next"] = _page_link(limit, offset + limit)
+        return answer([listed(state, asked.zone) for state in page], meta=meta, links=links)
 
     return await asked.read(read)
+
+
+def _find_readable(asked: Acting, name: str) -> DraftState | None:
+    try:
+        return _find(asked, name)
+    except CMSError:  # closed meanwhile, or not theirs to see
+        return None
+
+
+def _page_link(limit: int, offset: int) -> str:
+    return f"{BASE}/drafts?limit={limit}" + (f"&offset={offset}" if offset else "")
+
+
+def read_count(parameters: Parameters, name: str, most: int, default: int | None = None) -> int:
+    """A number from 0 to *most*, which it is unless there is a *default*.
+
+    Raises:
+        InvalidQuery: it is none.
+    """
+    text = parameters.one(name)
+    if text is None:
+        return most if default is None else default
+    number = int(text) if COUNT.fullmatch(text) else -1
+    if not 0 <= number <= most:
+        raise InvalidQuery(f"{name} must be a whole number from 0 to {most:,}", parameter=name)
+    return number
 
 
 async def create_draft(request: Request) -> Response:

@@ -6,10 +6,11 @@ Kept apart from what is read by everybody: these operations say who may ask (``s
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cms.api.drafts import VERDICTS
+from cms.api.drafts import LISTED_MOST, VERDICTS
 from cms.api.openapi_parts import COUNT, STATUS_NAMES, TEXT, headers, schema_of, thing
 from cms.api.state import BASE
 from cms.matrix import SCOPES
+from cms.params import OFFSET_MOST
 from cms.workflow.actions import Action
 from cms.workflow.outcome import Status
 from cms.workflow.verdicts import MESSAGE_MOST
@@ -98,7 +99,13 @@ def _drafts() -> dict[str, Json]:
         "DraftListed": thing({**listed, "entries": COUNT}),
         "Draft": thing(full),
         "DraftAnswer": thing({"data": told, "links": schema_of("Links")}),
-        "DraftsAnswer": thing({"data": listing(schema_of("DraftListed")), "meta": thing({"total": COUNT})}),
+        "DraftsAnswer": thing(
+            {
+                "data": listing(schema_of("DraftListed")),
+                "meta": thing(dict.fromkeys(("total", "limit", "offset"), COUNT)),
+                "links": schema_of("Links"),
+            }
+        ),
         "ClosedAnswer": thing({"data": thing({"name": TEXT, "closed": {"const": True}, "head": COMMIT})}),
     }
 
@@ -310,6 +317,10 @@ SHAPE: tuple[Json, ...] = (
     parameter("include", "query", "References to include, as in lists.", TEXT),
     *({"$ref": f"#/components/parameters/{name}"} for name in ("locale", "fallback", "format", "depth")),
 )
+PAGE = (
+    parameter("limit", "query", "Drafts on a page.", {"type": "integer", "minimum": 0, "maximum": LISTED_MOST, "default": LISTED_MOST}),
+    parameter("offset", "query", "Drafts to skip.", {"type": "integer", "minimum": 0, "maximum": OFFSET_MOST, "default": 0}),
+)  # fmt: skip
 IF_MATCH = parameter("If-Match", "header", "The `ETag` of the draft as it was looked at; instead of `head`.", TEXT)
 ID = parameter("id", "path", "Its id.")
 
@@ -383,7 +394,7 @@ def _draft_paths() -> dict[str, Json]:
     draft = f"{BASE}/drafts/{{name}}"
     return {
         f"{BASE}/drafts": {
-            "get": operation("listDrafts", "All drafts", "DraftsAnswer", errors=READING),
+            "get": operation("listDrafts", "All drafts", "DraftsAnswer", *PAGE, errors=READING),
             "post": operation("createDraft", "Begin a draft", "DraftAnswer", sends="NewDraft", statuses=(201,), errors=WRITING),
         },
         draft: {

@@ -83,6 +83,19 @@ def test_what_can_be_done_changes_with_the_draft(desk: Newsdesk) -> None:
     assert desk.get("/drafts/x", "pia")["actions"] == ["comment", "withdraw", "schedule", "unschedule", "publish"]
 
 
+def test_drafts_are_listed_in_pages(desk: Newsdesk) -> None:
+    for name in ("a", "b", "c"):
+        desk.do("POST", "/drafts", "ola", {"name": name})
+    first = desk.ask("GET", "/drafts?limit=2", "robot").json()
+    assert [draft["name"] for draft in first["data"]] == ["a", "b"]
+    assert first["meta"] == {"total": 3, "limit": 2, "offset": 0}
+    rest = desk.ask("GET", first["links"]["next"], "per").json()
+    assert ([draft["name"] for draft in rest["data"]], "next" in rest["links"]) == (["c"], False)
+    assert desk.ask("GET", "/drafts?limit=0", "per").json()["meta"]["total"] == 3
+    for wrong in ("limit=101", "limit=-1", "limit=x", "offset=1e3", "limit=", "limit=1&limit=2", "limit=١"):
+        assert desk.ask("GET", f"/drafts?{wrong}", "per").json()["code"] == "invalid-query", wrong
+
+
 def test_what_was_said_is_told_with_what_it_counts_for(desk: Newsdesk) -> None:
     desk.begin()
     desk.say("approve", by="eva")
