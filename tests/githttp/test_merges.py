@@ -133,7 +133,7 @@ def test_a_merge_of_what_the_draft_was_before_is_refused(paper: Paper, pia: Clon
         ("fast-forward", "this would make drafts/easter itself the published branch; it takes merges"),
         ("other way round", "was merged into the draft, and not the draft into main"),
         ("octopus", "merges several branches at once; merge one draft after the other"),
-        ("no draft", "which is the head of no draft; push it as one first"),
+        ("no draft", "which is the head of no draft here"),
     ],
 )
 def test_what_is_no_merge_of_a_draft_is_refused_with_the_command_that_is(
