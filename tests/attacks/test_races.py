@@ -1,7 +1,9 @@
 """Races: what arrives between the look at a draft and the act, on purpose and again and again."""
 
+import os
 import random
 from collections.abc import Callable
+from functools import partial
 from threading import Thread
 
 import pytest
@@ -12,6 +14,9 @@ from cms.refs import CommitId
 from cms.workflow.push import Answer, Command, Push
 from cms.workflow.pushes import PushJudge
 from tests.attacks.press import DRAFTS, Press, text
+
+#: Of the longest race.
+ROUNDS = int(os.environ.get("ATTACK_ROUNDS", "100"))
 
 
 def who(press: Press, person: str) -> Principal:
@@ -54,14 +59,17 @@ def at_once(*acts: Callable[[], int]) -> list[int]:
     return found
 
 
+def status(press: Press, method: str, path: str, by: str, body: object = None) -> int:
+    """The status of the answer to a request."""
+    return press.ask(method, path, by, body).status_code
+
+
 def test_of_several_who_begin_a_draft_of_one_name_the_log_knows_the_one_who_did(press: Press) -> None:
     for number in range(5):
         name = f"begun-{number}"
 
-        def begin(person: str, name: str = name) -> int:
-            return press.ask("POST", "/drafts", person, {"name": name}).status_code
-
-        found = at_once(*[lambda person=person: begin(person) for person in ("ola", "per", "eva")])
+        begin = [partial(status, press, "POST", "/drafts", by, {"name": name}) for by in ("ola", "per", "eva")]
+        found = at_once(*begin)
         entries = press.office.log.about(f"{DRAFTS}{name}")
         assert (sorted(found), len(entries)) == ([201, 409, 409], 1)
         assert press.state(name).owner == ("ola", "per", "eva")[found.index(201)] == entries[0].person
@@ -72,13 +80,30 @@ def test_a_request_for_changes_that_was_acknowledged_comes_before_no_publication
         name = f"veto-{number}"
         press.draft(name)
 
-        def publish(name: str = name) -> int:
-            return press.ask("POST", f"/drafts/{name}/publication", "pia").status_code
-
-        def object_to(name: str = name, head: str = press.heads[name]) -> int:
-            verdict = {"verdict": "changes", "message": "No!", "head": head}
-            return press.ask("POST", f"/drafts/{name}/verdicts", "rita", verdict).status_code
-
+        verdict = {"verdict": "changes", "message": "No!", "head": press.heads[name]}
+        publish = partial(status, press, "POST", f"/drafts/{name}/publication", "pia")
+        object_to = partial(status, press, "POST", f"/drafts/{name}/verdicts", "rita", verdict)
         published, objected = at_once(publish, object_to)
         assert (published, objected) in ((201, 404), (201, 409), (201, 412), (409, 201))
         assert (press.read(f"posts/{name}.md") is None) == (objected == 201)
+
+
+def test_whatever_is_published_in_a_race_with_a_writer_was_approved(press: Press) -> None:
+    """NUM-06: ``ATTACK_ROUNDS`` runs more of them."""
+    path, approved, published = "posts/raced.md", set[str](), 0
+    patch, publication = "/drafts/raced/entries/posts/raced", "/drafts/raced/publication"
+    press.draft("base", {path: text("Base")})
+    press.publish("base")
+    for number in range(ROUNDS):
+        if "raced" not in press.heads:
+            assert press.ask("POST", "/drafts", "ola", {"name": "raced"}).status_code == 201
+        assert press.ask("PATCH", patch, "ola", {"fields": {"title": f"Fine {number}"}}).status_code == 200
+        assert press.say("raced", "approve", "rita").status_code == 201
+        approved.add(str(press.read(path, f"{DRAFTS}raced")))
+        worse = {"fields": {"title": f"Worse {number}"}}
+        publish = [partial(status, press, "POST", publication, by) for by in ("pia", "eva")]
+        at_once(partial(status, press, "PATCH", patch, "ola", worse), *publish)
+        is_new = press.read(path) in approved
+        assert is_new or press.read(path) == text("Base")
+        published += is_new
+    assert published

@@ -1,22 +1,19 @@
 """Attacks on the rules themselves: whoever may change them, or step around them, needs nobody's approval any more."""
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
 from tests.attacks.press import DRAFTS, MAIN, Press, text
 
-PER_REVIEWS = '\n[[roles]]\nrole = "reviewer"\nwho = ["per"]\npaths = ["{}"]\n'
+NOTES = '\n[[roles]]\nrole = "writer"\nwho = ["per"]\npaths = ["notes/**"]\n[[rules]]\npaths = ["notes/**"]\napprovals = 0\n'
 NO_APPROVALS = '\n[[rules]]\npaths = ["cms.toml", "schemas/**"]\napprovals = 0\n'
 
 
 @pytest.fixture
-def lax(tmp_path: Path) -> Iterator[Press]:
+def lax(open_press: Callable[..., Press]) -> Press:
     """A site whose rules ask for no approval of what decides over others."""
-    made = Press(tmp_path, more=NO_APPROVALS)
-    yield made
-    made.close()
+    return open_press(more=NO_APPROVALS)
 
 
 def settings(press: Press, more: str) -> dict[str, str]:
@@ -75,21 +72,16 @@ def test_who_may_not_write_writes_no_object_either(own_press: Press) -> None:
     assert objects(press) == before
 
 
-def test_a_file_that_moves_needs_the_rights_and_the_approvals_of_both_places(tmp_path: Path) -> None:
-    roles = '\n[[roles]]\nrole = "writer"\nwho = ["per"]\npaths = ["notes/**"]\n[[rules]]\npaths = ["notes/**"]\napprovals = 0\n'
+def test_a_file_that_moves_needs_the_rights_and_the_approvals_of_both_places(open_press: Callable[..., Press]) -> None:
+    press = open_press(more=NOTES, files={"notes/n.md": "A note.\n"})
     people = '[[roles]]\nrole = "writer"\nwho = ["ola", "per", "eva"]'
-    press = Press(tmp_path, more=roles, files={"notes/n.md": "A note.\n"})
-    try:
-        source = str(press.read("cms.toml")).replace(people, people.replace(', "per"', ""))
-        press.room.repo.commit({"cms.toml": source})
-        per, ola = press.hand("per"), press.hand("ola")
-        post, note = str(press.read("posts/b.md")), str(press.read("notes/n.md"))
-        per.is_refused("moves", per.commit({"posts/b.md": None, "notes/b.md": post}, [press.main]))
-        per.is_refused("moves", per.commit({"notes/n.md": None, "posts/n.md": note}, [press.main]))
-        ola.must_push("moves", ola.commit({"posts/b.md": None, "notes/b.md": post}, [press.main]))
-        assert "posts/b.md needs 1 more approval" in press.refuses("moves")
-    finally:
-        press.close()
+    press.room.repo.commit({"cms.toml": str(press.read("cms.toml")).replace(people, people.replace(', "per"', ""))})
+    per, ola = press.hand("per"), press.hand("ola")
+    post, note = str(press.read("posts/b.md")), str(press.read("notes/n.md"))
+    per.is_refused("moves", per.commit({"posts/b.md": None, "notes/b.md": post}, [press.main]))
+    per.is_refused("moves", per.commit({"notes/n.md": None, "posts/n.md": note}, [press.main]))
+    ola.must_push("moves", ola.commit({"posts/b.md": None, "notes/b.md": post}, [press.main]))
+    assert "posts/b.md needs 1 more approval" in press.refuses("moves")
 
 
 @pytest.mark.parametrize(
@@ -168,14 +160,11 @@ POLICIES = {
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-def test_every_word_of_a_rule_is_wired(tmp_path: Path, policy: str) -> None:
+def test_every_word_of_a_rule_is_wired(open_press: Callable[..., Press], policy: str) -> None:
     more, approver, is_published = POLICIES[policy]
-    press = Press(tmp_path, more=f"\n{more}")
-    try:
-        press.draft("wired", by="eva", approve="")
-        if approver:
-            press.say("wired", "approve", approver)
-        assert (press.ask("POST", "/drafts/wired/publication", "pia").status_code == 201) is is_published
-        assert (press.read("posts/wired.md") is not None) is is_published
-    finally:
-        press.close()
+    press = open_press(more=f"\n{more}")
+    press.draft("wired", by="eva", approve="")
+    if approver:
+        press.say("wired", "approve", approver)
+    assert (press.ask("POST", "/drafts/wired/publication", "pia").status_code == 201) is is_published
+    assert (press.read("posts/wired.md") is not None) is is_published
