@@ -1,16 +1,19 @@
 """A newsroom in a real repository, for tests of what can be proven: drafts, verdicts and publications as the server and people make them."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pygit2
+import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cms.pushlog import Move, PushLog
 from cms.refs import BlobId, CommitId, draft_ref
 from cms.serverkey import ServerKey
-from cms.signatures import sshsig
+from cms.signatures import Signer, sshsig
 from cms.store import Store
 from cms.trailers import with_trailers
 from cms.writer import Ident, Writer
@@ -35,6 +38,12 @@ role = "maintainer"
 who = ["eva"]
 """
 A, B = "content/posts/a.md", "content/posts/b.md"
+
+
+@pytest.fixture
+def hasty_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is synced: waiting for the disk would be most of the time. What survives a power cut is tested elsewhere."""
+    monkeypatch.setattr(os, "fsync", lambda handle: None)
 
 
 @dataclass(frozen=True)
@@ -85,7 +94,7 @@ class Newsroom:
         self.keys = {id: PersonKey() for id in PEOPLE} if keys is None else dict(keys)
         self.now = START
         self.has_log = True
-        self._server = Writer(self.store, signer=self.server)
+        self._server = self._writer(self.server)
         public = {id: key.public_key for id, key in self.keys.items()}
         self.policy_files = {
             "cms.toml": settings.encode() + people_toml(public, rules),
@@ -94,6 +103,11 @@ class Newsroom:
         self.main = self.commit({**self.policy_files, A: post("Old")}, [], "Import", by="kari", how="claimed")
         self._server.move_ref(MAIN, old=None, new=self.main)
         self.heads: dict[str, CommitId] = {}
+
+    def _writer(self, signer: Signer | None) -> Writer:
+        writer = Writer(self.store, signer=signer)
+        pygit2.settings.enable_fsync_gitdir(False)
+        return writer
 
     # -- commits -------------------------------------------------------------------------------------------------------
 
@@ -112,7 +126,7 @@ class Newsroom:
         """Write a commit as *by* does in this way; *author* is whom it names as its author, *key* what it is signed with."""
         self.now += timedelta(minutes=1)
         signer = self.server if how == "server" else key or (self.keys[by] if how == "signed" else None)
-        writer = Writer(self.store, signer=signer)
+        writer = self._writer(signer)
         base = self.store.commit(parents[0]).tree if parents else None
         blobs: dict[str, BlobId | None] = {
             path: None if text is None else writer.write_blob(text) for path, text in files.items()

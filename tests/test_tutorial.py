@@ -17,7 +17,9 @@ case "$1" in
 *eva@*) echo "a long password for Eva" ;;
 esac
 """
-UNTIL_UP = "for _ in $(seq 100); do curl --silent --fail http://127.0.0.1:8000/readyz > up.txt && break; sleep 0.1; done\n"
+UNTIL_UP = (
+    "for _ in $(seq 100); do curl --silent --fail http://127.0.0.1:8000/readyz > up.txt && break; sleep 0.1; done\n"
+)
 
 
 def free_port() -> str:
@@ -30,7 +32,9 @@ def script() -> str:
     parts = ["set -e\ntrap 'kill %1' EXIT\n"]
     for number, (refused, block) in enumerate(BLOCKS):
         parts.append(f"echo '== {number}' >&2\n")
-        parts.append(f"if ( set -e\n{block}); then echo 'this should have been refused' >&2; exit 1; fi\n" if refused else block)
+        parts.append(
+            f"if ( set -e\n{block}); then echo 'this should have been refused' >&2; exit 1; fi\n" if refused else block
+        )
         if "cms serve" in block:
             parts.append(UNTIL_UP)
     return "".join(parts).replace("8000", free_port())

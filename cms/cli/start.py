@@ -73,7 +73,9 @@ def read_maintainer(text: str) -> tuple[str, str] | None:
         return None
     name, address = parseaddr(text)
     if not name or not re.fullmatch(r"[^@\s]+@[^@\s]+", address):
-        raise Refused(f"--maintainer {text!r} is no name with an address", hint="write 'Kari Nordmann <kari@example.org>'")
+        raise Refused(
+            f"--maintainer {text!r} is no name with an address", hint="write 'Kari Nordmann <kari@example.org>'"
+        )
     return name, address
 
 

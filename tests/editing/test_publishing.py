@@ -77,9 +77,7 @@ def test_two_publishers_at_once_both_succeed_on_different_entries(room: Newsroom
     try:
         flows = {"one": room.flow, "two": other.office().flow}
         with ThreadPoolExecutor() as pool:
-            acts = [
-                pool.submit(publish, flow, room.who("pia"), name, now=room.now) for name, flow in flows.items()
-            ]
+            acts = [pool.submit(publish, flow, room.who("pia"), name, now=room.now) for name, flow in flows.items()]
         assert all(act.result().commit for act in acts)
     finally:
         other.close()
