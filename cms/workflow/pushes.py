@@ -15,6 +15,7 @@ import structlog
 
 from cms.errors import CMSError
 from cms.finding import printable
+from cms.permissions import Target, allows
 from cms.pushlog import Move
 from cms.refs import DRAFTS, TAGS, CommitId, draft_ref, find_draft_name, short_name
 from cms.store import Store
@@ -56,9 +57,13 @@ class PushJudge:
         turn = Turn(self._flow.store.common_dir)
         store = self._open(push)
         try:
-            if any(command.ref == self._flow.ref for command in push.commands):
+            publishes = any(command.ref == self._flow.ref for command in push.commands)
+            if publishes and self._may_publish(push):
                 turn.take()
             answer = self._judge(push, store, turn)
+            if publishes and answer.accepted and not turn.is_taken:
+                turn.take()
+                answer = self._judge(push, store, turn)
         except BaseException:
             turn.give_back()
             raise
@@ -68,6 +73,13 @@ class PushJudge:
         if not answer.accepted:
             turn.give_back()
         return answer
+
+    def _may_publish(self, push: Push) -> bool:
+        """Whether who pushes publishes anything at all: nobody else keeps others waiting while what they push is looked at."""
+        try:
+            return allows("git.push_published", push.by, self._flow.policy(), Target(is_ready=True))
+        except CMSError:  # as the judgement will say
+            return False
 
     def _open(self, push: Push) -> Store:
         store = self._flow.store

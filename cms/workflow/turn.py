@@ -24,6 +24,11 @@ class Turn:
         self._path = common_dir / FILE
         self._is_taken = False
 
+    @property
+    def is_taken(self) -> bool:
+        """Whether it is ours."""
+        return self._is_taken
+
     def take(self, seconds: float = WAIT_SECONDS) -> None:
         """Wait for the turn, unless it was taken already.
 

@@ -8,12 +8,13 @@ from threading import Thread
 
 import pytest
 
-from cms.errors import RefMoved
+from cms.errors import RefMoved, TooBusy
 from cms.permissions import Principal
 from cms.refs import CommitId
 from cms.workflow.push import Answer, Command, Push
 from cms.workflow.pushes import PushJudge
-from tests.attacks.press import DRAFTS, Press, text
+from cms.workflow.turn import Turn
+from tests.attacks.press import DRAFTS, MAIN, Press, text
 
 #: Of the longest race.
 ROUNDS = int(os.environ.get("ATTACK_ROUNDS", "100"))
@@ -107,3 +108,21 @@ def test_whatever_is_published_in_a_race_with_a_writer_was_approved(press: Press
         assert is_new or press.read(path) == text("Base")
         published += is_new
     assert published
+
+
+def test_nobody_who_may_not_publish_keeps_those_who_may_waiting(press: Press) -> None:
+    press.draft("waits")
+    merged = press.hand("ola").merged(press.heads["waits"])
+    press.hand("ola").must_push("carries", merged)
+    command = Command(ref=MAIN, old=press.main, new=merged)
+    judge = PushJudge(press.office.flow)
+    with Turn(press.office.flow.store.common_dir):
+        answer = judge(Push(by=who(press, "ola"), commands=(command,)))
+    assert not answer.accepted
+    answer = judge(Push(by=who(press, "pia"), commands=(command,)))
+    try:
+        assert answer.accepted
+        with pytest.raises(TooBusy):
+            Turn(press.office.flow.store.common_dir).take(0.1)
+    finally:
+        answer.end()
