@@ -40,10 +40,9 @@ who = ["eva"]
 A, B = "content/posts/a.md", "content/posts/b.md"
 
 
-@pytest.fixture
-def hasty_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is synced: waiting for the disk would be most of the time. What survives a power cut is tested elsewhere."""
-    monkeypatch.setattr(os, "fsync", lambda handle: None)
+def stop_syncing(patch: pytest.MonkeyPatch) -> None:
+    """Sync nothing: waiting for the disk would be most of the time. What survives a power cut is tested elsewhere."""
+    patch.setattr(os, "fsync", lambda handle: None)
 
 
 @dataclass(frozen=True)

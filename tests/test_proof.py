@@ -23,12 +23,15 @@ from cms.store import Store
 from cms.workflow.gather import Gatherer
 from cms.workflow.state import EntryState, fold
 from tests.keys import SSHKey, run
-from tests.newsroom import MAIN, PEOPLE, A, B, Newsroom, PersonKey, people_toml, post
+from tests.newsroom import MAIN, PEOPLE, A, B, Newsroom, PersonKey, people_toml, post, stop_syncing
 
 DIRECT = "[[rules]]\napprovals = 0\n"
 TWO = "[[rules]]\napprovals = 2\n"
 
-pytestmark = pytest.mark.usefixtures("hasty_disk")
+
+@pytest.fixture(autouse=True)
+def hasty_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    stop_syncing(monkeypatch)
 
 
 @pytest.fixture

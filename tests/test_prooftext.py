@@ -21,12 +21,15 @@ from cms.refs import PUSH_LOG
 from cms.serverkey import ServerKey
 from cms.signatures import short_fingerprint
 from cms.store import Store
-from tests.newsroom import MAIN, A, B, Newsroom, post
+from tests.newsroom import MAIN, A, B, Newsroom, post, stop_syncing
 from tests.repo import Repo
 
 Run = Callable[..., Any]
 
-pytestmark = pytest.mark.usefixtures("hasty_disk")
+
+@pytest.fixture(autouse=True)
+def hasty_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    stop_syncing(monkeypatch)
 
 
 @pytest.fixture(autouse=True)

@@ -16,6 +16,7 @@ from cms.serverkey import ServerKey
 from cms.store import Store
 from cms.trailers import all_trailers, find_trailer, with_trailers
 from cms.writer import Ident, Writer
+from tests.newsroom import stop_syncing
 from tests.repo import Repo
 
 DRAFT = "refs/heads/drafts/easter"
@@ -74,6 +75,11 @@ class Server:
 
     def fresh(self, *trusted: str) -> PushLog:
         return PushLog(Store.open(self.repo.path), trusted=trusted)
+
+
+@pytest.fixture(autouse=True)
+def hasty_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    stop_syncing(monkeypatch)
 
 
 @pytest.fixture
