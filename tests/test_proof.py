@@ -23,7 +23,7 @@ from cms.store import Store
 from cms.workflow.gather import Gatherer
 from cms.workflow.state import EntryState, fold
 from tests.keys import SSHKey, run
-from tests.newsroom import MAIN, PEOPLE, A, B, Newsroom, PersonKey, hasty_disk, people_toml, post  # noqa: F401 - a fixture
+from tests.newsroom import MAIN, PEOPLE, A, B, Newsroom, PersonKey, people_toml, post, stop_syncing
 
 DIRECT = "[[rules]]\napprovals = 0\n"
 TWO = "[[rules]]\napprovals = 2\n"

@@ -21,7 +21,7 @@ from cms.refs import PUSH_LOG
 from cms.serverkey import ServerKey
 from cms.signatures import short_fingerprint
 from cms.store import Store
-from tests.newsroom import MAIN, A, B, Newsroom, hasty_disk, post  # noqa: F401 - a fixture
+from tests.newsroom import MAIN, A, B, Newsroom, post, stop_syncing
 from tests.repo import Repo
 
 Run = Callable[..., Any]
