@@ -331,6 +331,80 @@ def test_values_are_json_or_else_text(house: House) -> None:
     assert source == '---\ntitle: "[not json"\ntags:\n  - a\n  - b\nnumber: 5\n---\nFirst text.'
 
 
+def test_what_was_said_can_be_taken_back(house: House) -> None:
+    begin(house)
+    approve(house)
+    shown = house.do("withdraw", "x", "-m", "Not yet", "--as", "eva")
+    assert shown.startswith("Withdrew what you said on x.\nx  draft\n")
+    assert "Eva Dahl takes back what they said: Not yet\n" in shown
+
+
+def test_entries_are_deleted_and_renamed_in_drafts(house: House) -> None:
+    begin(house)
+    assert "deleted  posts/b.md" in house.do("delete", "x", "posts/b", "--as", "ola")
+    assert "added    posts/alpha.md" in house.do("mv", "x", "posts/a", "alpha", "--as", "ola")
+
+
+def test_a_conflict_is_shown_with_both_values(house: House) -> None:
+    begin(house)
+    begin(house, "y", "title=Other")
+    approve(house, "y")
+    house.do("publish", "y", "--as", "pia")
+    shown = house.do("draft", "x")
+    assert shown.startswith("x  conflicting\n")
+    assert re.search(r"^posts/a\.md.*title.*Other.*New|^posts/a\.md.*title.*New.*Other", shown, re.M)
+    result = house.run("publish", "x", "--as", "pia")
+    assert (result.exit_code, "changed the same" in result.stderr) == (7, True)
+
+
+@pytest.mark.parametrize(
+    ("rule", "shown"),
+    [
+        ("approvals = 0", "changed  posts/a.md: needs no approval"),
+        ("approvals = 2", "changed  posts/a.md: approved by Eva Dahl (1 of 2)"),
+    ],
+)
+def test_a_rule_is_told_by_what_it_asks_for(house: House, rule: str, shown: str) -> None:
+    settings = house.server.git("show", "main:cms.toml").replace("approvals = 1", rule)
+    house.server.commit({"cms.toml": settings})
+    begin(house)
+    approve(house)
+    assert shown in house.do("draft", "x")
+
+
+def test_an_approval_of_other_bytes_is_told_as_one(house: House) -> None:
+    begin(house)
+    approve(house)
+    house.do("write", "x", "posts/a", "--set", "title=Newer", "--as", "ola")
+    assert "posts/a.md: not approved (before it changed: Eva Dahl)" in house.do("draft", "x")
+
+
+def test_of_many_entries_the_first_are_shown_and_the_rest_counted(house: House) -> None:
+    house.do("start", "x", "--as", "ola")
+    head = house.server.git("rev-parse", "drafts/x")
+    files = {f"posts/n{number:02}.md": f"---\ntitle: N{number}\n---\n" for number in range(22)}
+    house.server.commit(files, branch="drafts/x", parents=[head], author=("Ola Hansen", "ola@example.org"))
+    assert "  and 2 more entries\n" in house.do("draft", "x")
+    reason = "Nobody else is awake"
+    assert "  and 2 more files\n" in house.do("bypass", "x", "--reason", reason, "--as", "mia")
+
+
+def test_a_draft_that_is_published_already_has_nothing_left(house: House) -> None:
+    begin(house)
+    source = house.server.git("show", "drafts/x:posts/a.md") + "\n"
+    house.server.commit({"posts/a.md": source})
+    assert house.do("draft", "x").startswith("x  published")
+    assert house.do("publish", "x", "--as", "pia") == "x holds nothing that is not published already.\n"
+
+
+def test_a_text_that_is_none_is_not_written(house: House) -> None:
+    begin(house)
+    file = house.folder / "body.md"
+    file.write_bytes(b"\xff\xfe")
+    result = house.run("write", "x", "posts/a", "--body", file, "--as", "ola")
+    assert (result.exit_code, "is not UTF-8 text" in result.stderr) == (2, True)
+
+
 # -- in a clone ----------------------------------------------------------------------------------------------------
 
 

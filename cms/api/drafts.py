@@ -13,7 +13,7 @@ from cms.api.drafting import describe_outcome, describe_publication, describe_re
 from cms.api.editing import Acting, acting, answer, expected_head, read_moment, read_values, text_of
 from cms.api.state import BASE
 from cms.edit import REMOVED
-from cms.errors import CMSError, Conflict, InvalidQuery
+from cms.errors import Conflict, Forbidden, InvalidQuery, NotFound, RepositoryProblem
 from cms.finding import printable
 from cms.params import OFFSET_MOST, Parameters, read_parameters, split_query
 from cms.permissions import allows
@@ -113,7 +113,7 @@ async def list_drafts(request: Request) -> Response:
 def _find_readable(asked: Acting, name: str) -> DraftState | None:
     try:
         return _find(asked, name)
-    except CMSError:  # closed meanwhile, or not theirs to see
+    except (NotFound, Forbidden, RepositoryProblem):  # closed meanwhile, not theirs to see, or damaged
         return None
 
 

@@ -4,7 +4,6 @@ Who asks is found out anew for each request, from the ``Authorization`` header a
 what they may do is decided by the verbs.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -172,9 +171,5 @@ def answer(data: Any, *, status: int = 200, headers: Mapping[str, str] | None = 
 
 
 def encode(value: Any) -> bytes:
-    """*value* as JSON, also where Git holds what JSON does not like: names that are no text, and numbers of any size."""
-    try:
-        return orjson.dumps(value, default=msgspec.to_builtins)
-    except TypeError:
-        text = json.dumps(value, default=msgspec.to_builtins, ensure_ascii=False)
-        return text.encode("utf-8", "backslashreplace")
+    """*value* as JSON."""
+    return orjson.dumps(value, default=msgspec.to_builtins)

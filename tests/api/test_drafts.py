@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.api.newsdesk import Newsdesk, basic
+from tests.api.tools import Client
 
 ENTRY = "/drafts/x/entries/posts/a"
 PROBLEM = {"type", "title", "status", "detail", "instance", "code"}
@@ -300,6 +301,42 @@ def test_reading_goes_on_while_the_rules_are_broken_and_nothing_else_does(desk: 
         assert "editor" in body["detail"]
 
 
+def test_what_git_holds_and_json_does_not_like_is_told_all_the_same(desk: Newsdesk) -> None:
+    head = desk.begin()
+    desk.room.repo.commit({"posts/a.md": "---\ntitle: A\nnumber: 123456789012345678901\n---\n"}, branch="drafts/x", parents=[head], at=desk.room.tick())  # fmt: skip
+    blob = desk.room.repo.git("rev-parse", "drafts/x:posts/a.md")
+    tree = desk.room.repo.git("mktree", "-z", stdin=b"100644 blob %s\t\xe6.md\0" % blob.encode())
+    root = desk.room.repo.git("mktree", stdin=f"040000 tree {tree}\tposts\n".encode())
+    commit = desk.room.repo.git("commit-tree", root, "-p", "drafts/x", "-m", "Latin")
+    desk.room.repo.git("update-ref", "refs/heads/drafts/x", commit)
+    for path in ("/drafts", "/drafts/x", "/drafts/x/diff", "/drafts/x/verdicts"):
+        assert desk.ask("GET", path, "eva").json()["data"] is not None
+
+
+def test_what_is_published_and_cannot_be_served_is_told_and_hides_no_drafts(desk: Newsdesk) -> None:
+    desk.begin()
+    desk.room.repo.commit({"schemas/posts.yaml": "type: [\n"}, at=desk.room.tick())
+    assert desk.ask("GET", "/entries/posts", "ola").status_code == 200
+    for path in ("/drafts", "/drafts/x"):
+        assert "cannot be served" in problem(desk.ask("GET", path, "eva"), 409, "conflict")["detail"]
+
+
+def test_a_fault_of_ours_is_told_as_one_and_kept_by_nobody(desk: Newsdesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("the secret of the house")
+
+    monkeypatch.setattr(desk.room.office, "sign_in", fail)
+    answer = desk.ask("GET", "/drafts", "ola")
+    assert "secret" not in problem(answer, 500, "internal-error")["detail"]
+
+
+def test_a_site_that_nobody_may_change_is_read_with_and_without_secrets(blog: Client) -> None:
+    assert blog.ask("/entries/posts", Authorization="Bearer nonsense").status_code == 200
+    for path in ("/drafts", "/drafts/x", "/me", "/tokens"):
+        answer = blog.ask(path, Authorization="Bearer nonsense")
+        assert (answer.status_code, "only read here" in answer.json()["detail"]) == (404, True)
+
+
 # -- requests that are wrong ----------------------------------------------------------------------------------------
 
 WRONG: list[tuple[str, str, Any, str]] = [
@@ -333,6 +370,7 @@ WRONG: list[tuple[str, str, Any, str]] = [
     ("PATCH", ENTRY, {"title": "T"}, "title"),
     ("PATCH", f"{ENTRY}?local=nb", {"fields": {"title": "T"}}, "local"),
     ("PATCH", f"{ENTRY}?locale=nb&locale=en", {"fields": {"title": "T"}}, "locale"),
+    ("PATCH", f"{ENTRY}?locale=", {"fields": {"title": "T"}}, "locale"),
     ("DELETE", "/drafts/x", {"why": "x"}, "why"),
     ("GET", "/drafts?page=2", None, "page"),
     ("GET", "/drafts/x?status=published", None, "status"),
