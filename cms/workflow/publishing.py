@@ -11,9 +11,10 @@ from datetime import datetime
 from cms.errors import Conflict, Forbidden, InvalidContent, MergeConflict, RefMoved, RefNotFound
 from cms.permissions import Principal, Target, require
 from cms.pushlog import Move
-from cms.refs import CommitId, draft_ref
+from cms.refs import DRAFTS, CommitId, draft_ref
 from cms.trailers import all_trailers, find_trailer
 from cms.workflow.actions import Action
+from cms.workflow.company import why_in_company
 from cms.workflow.flow import ATTEMPTS, Draft, Workflow, no_draft
 from cms.workflow.outcome import DraftState, Status, describe_clash
 from cms.workflow.state import why_no_publishing
@@ -107,6 +108,9 @@ def _publish(
             if action is Action.PUBLISH and reason_against:
                 raise Forbidden(reason_against, permission=permission, draft=name)
             refuse_unpublishable(state, action)
+            in_company = why_in_company(flow.store, flow.store.refs(DRAFTS), state)
+            if in_company:
+                raise Conflict(in_company, draft=name)
             try:
                 return _merge(flow, who, draft, message=message, reason=reason, now=now)
             except RefMoved:

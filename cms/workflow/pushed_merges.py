@@ -17,6 +17,7 @@ from cms.settings import SETTINGS_FILE
 from cms.snapshot import Snapshot, follow_snapshot
 from cms.trailers import read_trailers
 from cms.workflow.actions import Action
+from cms.workflow.company import why_in_company
 from cms.workflow.outcome import DraftState
 from cms.workflow.publishing import refuse_unpublishable
 from cms.workflow.push import Command
@@ -140,6 +141,17 @@ def _why_no_merge(look: Look, step: Commit) -> str:
     )
 
 
+def _drafts_left(look: Look) -> dict[str, CommitId]:
+    """The drafts that the push leaves: neither deleted by it nor published."""
+    refs = look.flow.store.refs(DRAFTS)
+    for command in look.commands.values():
+        if command.new is None:
+            refs.pop(command.ref, None)
+        elif command.ref.startswith(DRAFTS):
+            refs[command.ref] = command.new
+    return {ref: head for ref, head in refs.items() if find_draft_name(ref) not in look.publishing}
+
+
 def _drafts_at(look: Look, head: CommitId) -> list[str]:
     """The drafts whose head this is: as they will be after the push, or as they are now where the push deletes them."""
     refs = look.flow.store.refs(DRAFTS)
@@ -178,6 +190,9 @@ def _judge_publication(look: Look, ground: _Ground, draft: str, state: DraftStat
         else:
             said.refuse(error)
         return
+    in_company = why_in_company(look.store, _drafts_left(look), state)
+    if in_company:
+        said.refuse(in_company)
     overlay = Overlay(look.store, state.published, state.merge.changes, state.merge.contents)
     if overlay.tree != step.tree:
         said.refuse(_differences(look, draft, state, step, state.merge.changes))

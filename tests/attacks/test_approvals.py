@@ -120,6 +120,30 @@ def test_a_fake_second_parent_hides_no_author(press: Press) -> None:
     press.refuses("fake")
 
 
+@pytest.mark.parametrize("depth", ["head", "below"])
+def test_a_draft_takes_no_other_one_along_without_its_texts(press: Press, depth: str) -> None:
+    """Git would take the other one for merged, and the public clone would have its commits."""
+    name, secret, ola = f"mine-{depth}", f"secret-{depth}", press.hand("ola")
+    head = press.draft(secret, by="eva", approve="")
+    top = press.write(secret, {f"posts/{secret}.md": text("More")}, by="eva")
+    mine = ola.commit({f"posts/{name}.md": text("Mine")}, [press.main])
+    ola.must_push(name, ola.commit_tree(ola.tree_of(mine), [mine, top if depth == "head" else head], "Merge"))
+    press.approve(name)
+    assert press.approvals(name)[f"posts/{name}.md"] == ("rita",)
+    assert "would pass for published" in press.refuses(name)
+    assert press.ask("DELETE", f"/drafts/{secret}", "eva").status_code == 200
+    press.publish(name)
+
+
+def test_a_draft_that_stands_on_another_one_is_published_with_all_of_it(press: Press) -> None:
+    head = press.draft("lower")
+    press.hand("ola").must_push("upper", press.hand("ola").commit({"posts/upper.md": text("Upper")}, [head]))
+    press.approve("upper")
+    press.publish("upper")
+    assert [press.read(f"posts/{name}.md") for name in ("lower", "upper")] == [text("lower"), text("Upper")]
+    assert press.state("lower").entries == ()
+
+
 # -- APR-08: the base moves ------------------------------------------------------------------------------------------------
 
 
