@@ -261,6 +261,17 @@ def test_a_draft_that_is_there_and_one_that_is_not_are_the_same_to_outsiders(
         assert {*there.headers} == {*none.headers}
 
 
+@pytest.mark.parametrize("by", ["", "rune"])
+def test_a_draft_that_was_published_and_one_that_never_was_are_the_same_to_outsiders(press: Press, by: str) -> None:
+    name = f"gone-{by or 'nobody'}"
+    press.draft(name)
+    press.publish(name)
+    for body in ({}, {"bypass": "the house is on fire"}):
+        there, none = (press.ask("POST", f"/drafts/{draft}/publication", by, body) for draft in (name, "no-such-one"))
+        assert there.status_code == none.status_code != 200
+        assert there.text.replace(name, "NAME") == none.text.replace("no-such-one", "NAME")
+
+
 PLACES = (
     "/git/site.git/../site.git/info/refs?service=git-upload-pack",
     "/git/..%2fsite.git/info/refs?service=git-upload-pack",

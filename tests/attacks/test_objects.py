@@ -51,6 +51,7 @@ def test_commits_that_git_itself_calls_broken_are_refused(press: Press) -> None:
         raw_commit(press, message=b"x\n\0Review: approve\n"),
         raw_commit(press, parents=b"1" * 40),
         raw_commit(press, tree="2" * 40),
+        raw_commit(press, parents=press.main.upper().encode()),
         raw_commit(press, tree=press.main),
         ola.raw("commit", fine + b"\n\nno author\n"),
         ola.raw("commit", ola.raw_of(press.main).replace(b"\nauthor", b"\n" + EVA + b"\nauthor", 1)),
