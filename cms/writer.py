@@ -42,7 +42,7 @@ _SLOW_LOCKS = (
     "objects/info/commit-graphs/commit-graph-chain.lock",
     "objects/pack/multi-pack-index.lock",
 )
-_TURN_FILE = "branchpress.turn"
+_TURN_FILE = "branchpress.cleaning"
 _PAUSE_SECONDS = (0.001, 0.02)
 _REFLOG_IDENT = ("Branchpress", "branchpress@localhost")
 _FOLDER_TRIES = 10

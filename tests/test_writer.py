@@ -18,6 +18,7 @@ import cms.writer
 from cms.errors import Conflict, InvalidContent, RefMoved, RepositoryProblem
 from cms.refs import BlobId, CommitId, TreeId
 from cms.store import Store
+from cms.workflow.turn import Turn
 from cms.writer import Ident, Writer, remove_stale_locks
 from tests.repo import FIRST_COMMIT_AT, Repo
 
@@ -361,7 +362,8 @@ def test_a_lock_whose_owner_died_long_ago_does_not_block_for_ever(repo: Repo, mo
     lock = repo.path / f"{MAIN}.lock"
     lock.touch()
     os.utime(lock, (time.time() - 120,) * 2)
-    writer.move_ref(MAIN, old=None, new=id)
+    with Turn(repo.path):  # as when publishing
+        writer.move_ref(MAIN, old=None, new=id)
     assert Store.open(repo.path).resolve(MAIN) == id
 
 
