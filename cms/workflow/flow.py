@@ -388,8 +388,8 @@ def _known(findings: tuple[Finding, ...], merge: Merge, reader: Store) -> tuple[
 
 def no_draft(name: str) -> DraftNotFound:
     """The same answer for a draft that does not exist and for one that the caller may not know of."""
-    shown = printable(name[:NAME_SHOWN])
-    return DraftNotFound(f"there is no draft {shown!r}", draft=shown)
+    shown = name[:NAME_SHOWN]
+    return DraftNotFound(f"there is no draft {shown!r}", draft=printable(shown))
 
 
 def require_head(draft: Draft, expected: CommitId | None) -> None:
