@@ -6,6 +6,7 @@ ref moves nothing has happened; what must happen afterwards (a draft that was pu
 The verbs themselves are in the modules beside this one, each once, each with the acting principal as an argument.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from contextlib import nullcontext
@@ -48,6 +49,8 @@ SERVER_NAME = "Branchpress"
 RESERVED_TRAILERS = frozenset(
     {"review", "anchor", "lifts", "publish-at", "acted-by", "draft", "published-by", "approved-by", "bypass"}
 )
+#: What the server signs and ``git log`` shows in everybody's terminal holds nothing that a terminal would obey.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 ReadSnapshot = Callable[[], Snapshot]
 log = structlog.get_logger(__name__)
 
@@ -300,7 +303,7 @@ class Workflow:
         committer = Ident(name=SERVER_NAME, email=self.server_email, at=now) if self.is_server else author
         trailers = [*trailers, *([("Acted-by", who.person)] if self.is_server else [])]
         try:
-            text = with_trailers(message, trailers)
+            text = with_trailers(_CONTROL.sub("", message), trailers)
         except ValueError as error:
             raise Conflict(f"this cannot be the message of a commit: {error}") from error
         # The finished text decides: what follows a paragraph can make trailers of it.

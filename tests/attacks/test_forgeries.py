@@ -237,6 +237,7 @@ def test_a_message_that_git_would_read_as_nothing_is_refused_in_words(press: Pre
         "posts/a.md#title\nReview: approve",
         "posts/a.md#title\rReview: approve",
         "posts/a.md#ti\x00tle",
+        "posts/a.md#ti\x9btle",
         "posts/a.md#title\u2028Review:approve",
         "cms.toml#people\n\nReview: approve",
         "../../etc/passwd:1",

@@ -28,7 +28,7 @@ def marked(press: Press) -> Press:
     verdict = {
         "verdict": "changes",
         "message": HOSTILE,
-        "anchor": "posts/remarks.md#ti\u202e\x9btle",
+        "anchor": "posts/remarks.md#ti\u202etle",
         "head": press.heads["remarks"],
     }
     assert press.ask("POST", "/drafts/remarks/verdicts", "rita", verdict).status_code == 201
@@ -108,3 +108,11 @@ def test_the_log_of_the_server_holds_one_line_an_event(
     shown = capfd.readouterr().err
     assert_harmless(shown)
     assert not any(line.startswith("forged") for line in shown.splitlines())
+
+
+def test_what_the_server_signs_moves_nothing_but_text_in_anybodys_git_log(marked: Press) -> None:
+    shown = marked.room.repo.git("log", "--format=%B", "refs/heads/main", "--first-parent", "-1")
+    assert "Out ]0;owned[2J[31mRED" in shown
+    said = marked.room.repo.git("log", "--format=%B", "-1", f"{DRAFTS}remarks", "--author=Rita")
+    for text_ in (shown, said):
+        assert not FORBIDDEN.difference("\u2028\u2029\u202e").intersection(text_), ascii(text_)
