@@ -94,9 +94,8 @@ def work(
         is_shared: every second draft is written by somebody with a shell.
     """
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
-    trust_no_lock()
     since = time.monotonic()
-    site = place.open()
+    site = open_office(place)
     flow = site.office().flow
     if is_careless:
         pygit2.settings.enable_fsync_gitdir(False)
@@ -112,9 +111,16 @@ def work(
         finish(site, flow, draft, acks, is_local=is_shared and number % 2 == 0)
 
 
-def trust_no_lock() -> None:
-    """Take every lock for stale: nobody else works here, so one that is there at the start has no owner."""
+def open_office(place: Place) -> Site:
+    """Open the site for editing; nobody else works here at the start, so a lock that is there has no owner, however young."""
+    site = place.open()
+    seconds = cms.writer.STALE_SECONDS, cms.writer.SLOW_SECONDS
     cms.writer.STALE_SECONDS = cms.writer.SLOW_SECONDS = 0.0
+    try:
+        site.office()
+    finally:
+        cms.writer.STALE_SECONDS, cms.writer.SLOW_SECONDS = seconds
+    return site
 
 
 def keep_maintaining(place: Place, acks: int) -> None:
@@ -133,8 +139,7 @@ def keep_maintaining(place: Place, acks: int) -> None:
 def publish_on_word(place: Place, acks: int, go: int, name: str) -> None:
     """Take one draft to the point where it can be published, wait for a word, and publish it."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
-    trust_no_lock()
-    site = place.open()
+    site = open_office(place)
     flow = site.office().flow
     for draft in flow.names():
         finish(site, flow, draft, acks)

@@ -104,6 +104,7 @@ def kill_at_random(folder: Path, count: int, seed: int) -> Ledger:
         for said in run.read():
             ledger.hear(said)
         ledger.check(deeply=number % FSCK_EVERY == 0 or number == count - 1)
+        wait_for_session(run.pid)
         if ledger.problems:
             break
     return ledger

@@ -16,7 +16,7 @@ import uvicorn
 from cms.app import build_app
 from cms.cli.serve import server_config
 from cms.refs import draft_ref
-from tests.crash.desk import Place, now, tell, trust_no_lock
+from tests.crash.desk import Place, now, open_office, tell
 from tests.crash.kills import FSCK_EVERY, Run, kill_session, wait_for_session
 from tests.crash.ledger import Ledger
 from tests.repo import Repo
@@ -27,10 +27,8 @@ _WHO = {f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER") for key, 
 def serve(place: Place, acks: int) -> None:
     """Serve the site."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
-    trust_no_lock()
     since = time.monotonic()
-    site = place.open()
-    site.office()
+    site = open_office(place)
     listener = socket.create_server(("127.0.0.1", 0))
     tell(acks, act="ready", seconds=round(time.monotonic() - since, 3), port=listener.getsockname()[1])
     uvicorn.Server(server_config(build_app(site), workers=1, access_log=False)).run(sockets=[listener])
