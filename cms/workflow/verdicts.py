@@ -18,7 +18,9 @@ from cms.workflow.outcome import DraftState
 MESSAGE_MOST = 20_000
 NEVER = "never"
 LATEST = timedelta(days=3660)
-ANCHOR = re.compile(r"(?P<path>[^\x00-\x1f\x7f-\x9f#:]+)(?:#(?P<field>[^\s\x00-\x1f\x7f-\x9f#]{1,200})|:(?P<line>[1-9]\d{0,6}))")
+ANCHOR = re.compile(
+    r"(?P<path>[^\x00-\x1f\x7f-\x9f#:]+)(?:#(?P<field>[^\s\x00-\x1f\x7f-\x9f#]{1,200})|:(?P<line>[1-9]\d{0,6}))"
+)
 SUBJECTS = {
     Action.REQUEST: "Ask for review",
     Action.APPROVE: "Approve",
