@@ -22,6 +22,7 @@ from cms.workflow.push import Command
 from cms.workflow.pushed import COMMITS_MOST, Look, Said, check_commits, describe, shorten
 from cms.workflow.state import why_no_publishing
 from cms.workflow.touches import changed_files
+from cms.workflow.verdicts import require_measure
 from cms.workflow.wording import list_names
 from cms.workflow.writing import check_name
 
@@ -147,13 +148,17 @@ class _Pushed:
         if is_forced and look.may("draft.force", replace(target, paths=()), self.said):
             former = _former(look, self.old, f"{self.name}-before")
             self.said.notes.append(f"drafts/{self.name} was rewritten. {former}")
-        if paths or is_forced or any(not is_verdict(look, commit) for commit in commits):
+        # What counts for nothing here is no word in a review, but something that is written.
+        nobodys = {remark.commit for remark in state.remarks if remark.person is None}
+        if paths or is_forced or any(commit.id in nobodys or not is_verdict(look, commit) for commit in commits):
             look.may("draft.write" if is_own else "draft.write_others", target, self.said)
 
     # -- verdicts ------------------------------------------------------------------------------------------------------
 
     def _judge_verdicts(self, commits: list[Commit], state: DraftState, owner: str | None) -> None:
         remarks = {remark.commit: remark for remark in state.remarks}
+        if any(commit.id in remarks for commit in commits):
+            require_measure(state, self.look.by.person)
         target = replace(self.look.flow.target_of(state, self.look.by), owner=owner)
         for commit in commits:
             remark = remarks.get(commit.id)

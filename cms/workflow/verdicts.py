@@ -16,6 +16,8 @@ from cms.workflow.flow import Draft, Workflow
 from cms.workflow.outcome import DraftState
 
 MESSAGE_MOST = 20_000
+#: By one person about one draft.
+REMARKS_MOST = 300
 NEVER = "never"
 LATEST = timedelta(days=3660)
 ANCHOR = re.compile(
@@ -221,6 +223,7 @@ def _commit(
 
     Raises:
         RefMoved: the draft changed in the meantime; what was said was not about that.
+        Conflict: *who* has said too much about it.
     """
     commit = flow.write_commit(
         who,
@@ -230,5 +233,23 @@ def _commit(
         trailers=[*trailers, ("Draft", draft.name)],
         now=now,
     )
+    # Looked at before it is there: what cannot be judged any more could not even be closed.
+    require_measure(flow.state_at(draft.name, commit, now), who.person)
     flow.record(who, act, [Move(draft.ref, draft.head, commit)], now=now)
     return flow.state(draft.name, now)
+
+
+def require_measure(state: DraftState, person: str) -> None:
+    """Refuse somebody who says so much about one draft that it could not be looked at any more.
+
+    Args:
+        state: as it would be.
+
+    Raises:
+        Conflict: says how much is possible.
+    """
+    if sum(remark.person == person for remark in state.remarks) > REMARKS_MOST:
+        raise Conflict(
+            f"one person can say {REMARKS_MOST} things about one draft, and you have said that much about {state.name}",
+            draft=state.name,
+        )

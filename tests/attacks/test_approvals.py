@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import pytest
 
+from cms.workflow import verdicts
 from cms.workflow.schedule import publish_due
 from tests.attacks.press import DRAFTS, MAIN, Press, text
 
@@ -76,6 +77,14 @@ def test_an_approval_counts_in_no_second_draft_with_the_same_commits(press: Pres
     ola.must_push(f"second-{signed}", more)
     assert set(press.approvals(f"second-{signed}").values()) == {()}
     press.refuses(f"second-{signed}")
+
+
+def test_an_approval_counts_in_no_draft_that_only_holds_the_same_bytes(press: Press) -> None:
+    files = {"posts/same-bytes.md": text("Same")}
+    press.draft("same-one", files)
+    press.draft("same-other", files, approve="")
+    assert press.approvals("same-other") == {"posts/same-bytes.md": ()}
+    press.refuses("same-other")
 
 
 def test_a_signed_approval_that_was_buried_under_more_counts_in_no_second_draft(press: Press) -> None:
@@ -326,3 +335,28 @@ def test_a_force_push_takes_away_no_request_for_changes(press: Press) -> None:
     press.hand("ola").must_push("forced", approved, "--force")
     assert "asked for changes" in press.refuses("forced")
     assert press.refs[MAIN] == press.main
+
+
+# -- talking a draft to death -----------------------------------------------------------------------------------------------
+
+
+def test_nobody_says_so_much_about_a_draft_that_it_cannot_be_judged(
+    press: Press, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verdicts, "REMARKS_MOST", 3)
+    head, per = press.draft("talked", approve=""), press.hand("per")
+    for _ in range(4):
+        head = per.commit({}, [head], "Hm", trailers=[("Review", "comment")])
+    assert "can say 3 things" in per.is_refused("talked", head)
+    for _ in range(3):
+        assert press.say("talked", "comment", "per", message="Hm").status_code == 201
+    assert press.say("talked", "withdraw", "per").status_code == 409
+    assert press.say("talked", "approve", "rita").status_code == 201
+
+
+def test_what_was_said_elsewhere_is_brought_to_a_draft_by_nobody_who_may_not_write_there(press: Press) -> None:
+    head, per = press.draft("quiet", approve=""), press.hand("per")
+    said = per.commit({}, [head], "Hm", trailers=[("Review", "comment")])
+    per.must_push("loud", said)
+    per.is_refused("quiet", said)
+    assert press.heads["quiet"] == head

@@ -147,6 +147,17 @@ def test_a_tree_that_harms_who_clones_it_is_refused_and_its_names_are_shown_harm
     assert not any(sign in said for sign in "\x1b\u202e")
 
 
+@pytest.mark.parametrize(
+    "names",
+    [("posts/A.md",), ("posts/\u00e5.md", "posts/a\u030a.md"), ("posts/\uff41.md",), ("Posts/new.md",)],
+    ids=ascii,
+)
+def test_names_of_which_a_clone_could_keep_only_one_are_refused(press: Press, names: tuple[str, ...]) -> None:
+    ola = press.hand("ola")
+    made = ola.commit(dict.fromkeys(names, text("Twin")), [press.main])
+    assert "differs from" in ola.is_refused("twins", made)
+
+
 def test_a_tree_of_a_hundred_million_files_is_refused_without_counting_them(press: Press) -> None:
     ola = press.hand("ola")
     tree = ola.raw("tree", b"100644 f\0" + bytes.fromhex(ola.raw("blob", b"x")))
