@@ -17,7 +17,16 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from cms.errors import Conflict, DraftNotFound, Forbidden, RefMoved, RefNotFound, RepositoryProblem, StaleRequest
+from cms.errors import (
+    CMSError,
+    Conflict,
+    DraftNotFound,
+    Forbidden,
+    RefMoved,
+    RefNotFound,
+    RepositoryProblem,
+    StaleRequest,
+)
 from cms.finding import Finding, printable
 from cms.merge import Merge
 from cms.model import ContentModel, read_model
@@ -362,6 +371,8 @@ class Workflow:
                 self.writer.move_ref(move.ref, old=move.old, new=move.new, message=message)
             except RefMoved:  # somebody pushed to the draft meanwhile: it stays, with what is new
                 continue
+            except CMSError as error:  # the act is done all the same, and the next start does the rest
+                log.warning("draft.not_tidied", ref=move.ref, reason=str(error))
 
     @property
     def address(self) -> str:

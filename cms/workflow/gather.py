@@ -213,8 +213,11 @@ class Gatherer(Sources):
             return None
 
     def server_keys(self) -> frozenset[str]:
-        """Every key that is or was the server's."""
-        return self._server_keys | (self.provenance.server_keys() if self.provenance is not None else frozenset())
+        """The keys whose signature alone makes something the server's word."""
+        if self.provenance is None:
+            return self._server_keys
+        signing = self.provenance.signing_keys()
+        return signing if signing is not None else self._server_keys | self.provenance.server_keys()
 
 
 def parse_claim(text: str) -> Claim:

@@ -94,6 +94,15 @@ class Provenance:
         """Every key that is or was the server's."""
         return self._log.server_keys()
 
+    def signing_keys(self) -> frozenset[str] | None:
+        """The key that the server signs with now; None when the log is not whole, and cannot tell which that is.
+
+        What an earlier key signed is the server's when the log has it, which was written with that key at that time. By itself such a
+        signature says nothing any more: the key may have been replaced because it was stolen.
+        """
+        key = self._log.current_key() if self._log.is_whole() else None
+        return frozenset((key,)) if key is not None else None
+
     def first_tips(self) -> Mapping[CommitId, Bringing]:
         """Every commit that a draft was ever moved to, with the first act that did it, also where the move failed or nobody signed."""
         entries = self._log.entries()

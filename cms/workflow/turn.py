@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from cms.errors import TooBusy
+from cms.errors import RepositoryProblem, TooBusy
 
 FILE = "branchpress.turn"
 WAIT_SECONDS = 30.0
@@ -34,10 +34,18 @@ class Turn:
 
         Raises:
             TooBusy: others had it for *seconds*.
+            RepositoryProblem: the disk or the system refuses.
         """
         if self._is_taken:
             return
-        self._file = self._path.open("ab")
+        try:
+            self._file = self._path.open("ab")
+        except OSError as error:
+            raise RepositoryProblem(
+                f"nothing can be published: {error.strerror}",
+                path=str(self._path),
+                hint="look at the disk, and try again",
+            ) from error
         deadline = time.monotonic() + seconds
         while not self._is_taken:
             try:
