@@ -9,7 +9,7 @@ from pathlib import Path
 
 import structlog
 
-from cms.auth import Accounts
+from cms.auth import Accounts, PreviewGrant
 from cms.errors import CMSError
 from cms.permissions import Principal
 from cms.policy import Policy
@@ -21,6 +21,7 @@ from cms.snapshot import Snapshot
 from cms.store import Store
 from cms.workflow.flow import Workflow, tidy
 from cms.workflow.schedule import SYSTEM, Scheduler
+from cms.workflow.sharing import require_shown
 from cms.writer import Writer, remove_stale_locks
 
 log = structlog.get_logger(__name__)
@@ -128,6 +129,17 @@ class Office:
             scopes=identity.scopes,
             token=identity.token,
         )
+
+    def preview(self, token: str, now: datetime) -> PreviewGrant:
+        """The draft that the token of a preview shows now.
+
+        Raises:
+            Unauthorised: it is wrong, over or revoked; its draft is gone, or its maker may not show it any more. Does not say which.
+            AccountsUnavailable, Conflict, InvalidSettings, RepositoryProblem: it cannot be told.
+        """
+        grant = self.accounts.preview(token, now)
+        require_shown(self.flow, grant, now=now)
+        return grant
 
     def is_active(self, person: str) -> bool:
         """Whether the account of *person* was not disabled; somebody without an account acts by Git alone."""

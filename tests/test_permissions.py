@@ -143,6 +143,14 @@ OUTCOMES: Mapping[str, Mapping[str, str]] = {
         "token for nothing": "1444444",
         "demoted": "1444444",
     },
+    "draft.share": {
+        "own": "14yyyyy",
+        "elsewhere": "14yyyy4",
+        "mixed": "14yyyy4",
+        "token for the rest": "1433333",
+        "token for nothing": "1444444",
+        "demoted": "1444444",
+    },
     "draft.create": {
         "own": "13yyy3y",
         "elsewhere": "1333333",

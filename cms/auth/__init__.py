@@ -4,12 +4,23 @@ All of it has to be erasable and none of it may be read by whoever may clone, so
 ``people`` reads them from ``cms.toml``, at the moment of acting. Here a header becomes an :class:`Identity`, or is refused.
 
 ``records`` are the values, ``secret`` makes and recognises what we hand out, ``header`` reads what is claimed, ``passwords`` hashes what people
-choose, ``throttle`` slows those who guess, ``database`` keeps the file, ``rows`` reads and writes in it, and ``accounts`` puts them together.
+choose, ``previews`` makes and checks what shows a draft, ``throttle`` slows those who guess, ``database`` keeps the file, ``rows`` reads and writes in it, and ``accounts`` puts them together.
 """
 
 from cms.auth.accounts import Accounts
-from cms.auth.header import holds_password
+from cms.auth.header import find_preview, holds_password
 from cms.auth.passwords import Passwords
-from cms.auth.records import Account, Identity, SessionInfo, TokenInfo
+from cms.auth.records import Account, Identity, PreviewGrant, PreviewInfo, SessionInfo, TokenInfo
 
-__all__ = ["Account", "Accounts", "Identity", "Passwords", "SessionInfo", "TokenInfo", "holds_password"]
+__all__ = [
+    "Account",
+    "Accounts",
+    "Identity",
+    "Passwords",
+    "PreviewGrant",
+    "PreviewInfo",
+    "SessionInfo",
+    "TokenInfo",
+    "find_preview",
+    "holds_password",
+]

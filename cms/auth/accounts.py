@@ -16,7 +16,8 @@ from cms.auth import rows
 from cms.auth.database import Database
 from cms.auth.header import Claim, claim, read_header, unauthorised
 from cms.auth.passwords import Passwords, read_password
-from cms.auth.records import Account, Identity, SessionInfo, TokenInfo
+from cms.auth.previews import Previews
+from cms.auth.records import Account, Identity, PreviewGrant, SessionInfo, TokenInfo
 from cms.auth.rows import ACCOUNT, TOKEN_COLUMNS, Kept, account_of, seconds, stored, token_of
 from cms.auth.secret import Kind, Secret, make_secret
 from cms.auth.throttle import Throttle
@@ -34,6 +35,7 @@ class Accounts:
         """Use :meth:`open`."""
         self._database = database
         self._passwords = passwords
+        self.previews = Previews(database)
 
     @classmethod
     def open(cls, folder: Path, *, passwords: Passwords | None = None) -> "Accounts":
@@ -98,7 +100,7 @@ class Accounts:
             rows.renew_stamp(connection, person)
 
     def disable(self, person: str, *, now: datetime) -> None:
-        """Accept nothing from *person* any more: ends all sessions and revokes all tokens, for good.
+        """Accept nothing from *person* any more: ends all sessions and revokes all tokens and previews, for good.
 
         Raises:
             NotFound: there is no such account.
@@ -110,9 +112,10 @@ class Accounts:
                 "UPDATE tokens SET revoked_at = ? WHERE person = ? AND revoked_at IS NULL", (seconds(now), person)
             )
             rows.renew_stamp(connection, person)
+            self.previews.end_those_of(connection, person, now)
 
     def enable(self, person: str) -> None:
-        """Accept the password of *person* again. Tokens and sessions from before do not come back.
+        """Accept the password of *person* again. Tokens, sessions and previews from before do not come back.
 
         Raises:
             NotFound: there is no such account.
@@ -123,7 +126,7 @@ class Accounts:
             rows.renew_stamp(connection, person)
 
     def erase(self, person: str) -> None:
-        """Delete all that is known of *person*: account, tokens, sessions, and what was counted against them.
+        """Delete all that is known of *person*: account, tokens, sessions, previews, and what was counted against them.
 
         Raises:
             NotFound: there is no such account.
@@ -132,6 +135,7 @@ class Accounts:
             rows.require_person(connection, person)
             connection.execute("DELETE FROM people WHERE person = ?", (person,))
             Throttle(connection).forget(person)
+            self.previews.forget(connection, person)
         self._database.shred()
 
     # -- tokens
@@ -293,6 +297,15 @@ class Accounts:
             rows.add_person(connection, person, kept, now)
 
     # -- who is it?
+
+    def preview(self, token: str, now: datetime) -> PreviewGrant:
+        """What a preview's token allows. Whether the draft is still there, and its maker may show it, is asked by ``Office.preview``.
+
+        Raises:
+            Unauthorised: it is wrong, over or revoked; does not say which.
+            AccountsUnavailable: it cannot be known.
+        """
+        return self.previews.verify(token, now=now)
 
     def authenticate(self, header: str | None, *, now: datetime, address: str) -> Identity | None:
         """Who sent a request with this ``Authorization`` header.

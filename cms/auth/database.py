@@ -45,6 +45,13 @@ CREATE TABLE attempts (
 ) WITHOUT ROWID;
 CREATE INDEX attempts_at ON attempts (at);
 """
+#: What files from before it was thought of lack; a Branchpress of that time does not mind it.
+ADDED = """
+CREATE TABLE IF NOT EXISTS previews (
+    id TEXT PRIMARY KEY, draft TEXT NOT NULL, life TEXT NOT NULL, person TEXT NOT NULL,
+    created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, revoked_at INTEGER
+) WITHOUT ROWID
+"""
 HINTS = {
     sqlite3.SQLITE_CORRUPT: "put back a copy of it; without one move it away and add the accounts anew: cms user add",
     sqlite3.SQLITE_NOTADB: "put back a copy of it; without one move it away and add the accounts anew: cms user add",
@@ -79,6 +86,10 @@ class Database:
             found: str = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
             if found != "ok":
                 raise self._unavailable(sqlite3.DatabaseError(found.splitlines()[-1]))
+            is_whole = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'previews'").fetchone() is not None
+        if not is_whole:
+            with self.writing() as connection:
+                connection.execute(ADDED)
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -218,7 +229,7 @@ def _create(path: Path) -> None:
         connection = _connect(new)
         try:
             connection.execute("PRAGMA journal_mode = WAL")
-            connection.executescript(f"BEGIN; {TABLES} COMMIT;")
+            connection.executescript(f"BEGIN; {TABLES} {ADDED}; COMMIT;")
             connection.execute("INSERT INTO about VALUES ('salt', ?)", (secrets.token_bytes(32),))
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {FORMAT}")

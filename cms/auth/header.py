@@ -25,12 +25,16 @@ def read_header(header: str) -> Secret | Claim:
     A token may also stand where ``Basic`` has the password, as Git's programs send it; the name beside it may be anything.
 
     Raises:
-        Unauthorised: it is none of these; does not say why.
+        Unauthorised: it is none of these; does not say why, but for a preview's, which is nobody's.
     """
     scheme, _, rest = header[: LENGTH_MOST + 1].strip().partition(" ")
     if len(header) <= LENGTH_MOST:
         if scheme.lower() == "bearer":
             secret = find_secret(rest.strip())
+            if secret is not None and secret.kind is Kind.PREVIEW:
+                raise Unauthorised(
+                    "the token of a preview shows one draft where content is read, and says nothing about who you are; sign in for this"
+                )
             if secret is not None and secret.kind is not Kind.LINK:
                 return secret
         elif scheme.lower() == "basic":
@@ -44,6 +48,13 @@ def holds_password(header: str) -> bool:
         return isinstance(read_header(header), Claim)
     except Unauthorised:
         return False
+
+
+def find_preview(header: str) -> str | None:
+    """The token of a preview that a header holds as ``Bearer``; None when it holds something else."""
+    scheme, _, rest = header[: LENGTH_MOST + 1].strip().partition(" ")
+    secret = find_secret(rest.strip()) if scheme.lower() == "bearer" else None
+    return secret.text if secret is not None and secret.kind is Kind.PREVIEW else None
 
 
 def claim(account: str, password: str) -> Claim:

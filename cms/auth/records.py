@@ -65,6 +65,47 @@ class TokenInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewInfo:
+    """A preview: leave for whoever has its secret to see one draft, and nothing else. Without that secret.
+
+    Attributes:
+        id: names it towards people; a part of the secret, and worth nothing without the rest.
+        draft: the name of the draft.
+        life: tells this draft from another one that had or will have its name.
+        person: who made it.
+        revoked_at: since when it is refused.
+    """
+
+    id: str
+    draft: str
+    life: str
+    person: str
+    created_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None = None
+
+    def is_live(self, now: datetime) -> bool:
+        """Whether it is accepted, as long as the draft is there and its maker may show it."""
+        return self.revoked_at is None and now < self.expires_at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewGrant:
+    """What a preview allows: to read the view of one draft. It says nothing about who is asking.
+
+    Attributes:
+        draft: the name of the draft.
+        id: of the preview.
+        life, person: as of :class:`PreviewInfo`.
+    """
+
+    draft: str
+    id: str
+    life: str
+    person: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SessionInfo:
     """A session, without its secret."""
 

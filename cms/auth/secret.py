@@ -1,7 +1,7 @@
 """Secrets that we make. One shape for all, so that a secret scanner finds one wherever it was left, and a typing mistake is no attempt.
 
-``cms_`` (``cmss_`` for a session, ``cmsl_`` for a link), an id of 12 small letters and digits, 43 random letters and digits (256 bits), and the
-CRC-32 of all that in 6. As a pattern: ``cms[ls]?_[0-9a-z]{12}[0-9A-Za-z]{49}``.
+``cms_`` (``cmss_`` for a session, ``cmsl_`` for a link, ``cmsp_`` for a preview), an id of 12 small letters and digits, 43 random letters and
+digits (256 bits; of a preview its signature), and the CRC-32 of all that in 6. As a pattern: ``cms[lps]?_[0-9a-z]{12}[0-9A-Za-z]{49}``.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from enum import StrEnum
 LETTERS = string.digits + string.ascii_uppercase + string.ascii_lowercase
 ID_LETTERS = string.digits + string.ascii_lowercase
 ID_LENGTH, RANDOM_LENGTH, CHECKSUM_LENGTH = 12, 43, 6
-SHAPE = re.compile(r"(cms[ls]?_)([0-9a-z]{12})[0-9A-Za-z]{43}([0-9A-Za-z]{6})", re.ASCII)
+SHAPE = re.compile(r"(cms[lps]?_)([0-9a-z]{12})[0-9A-Za-z]{43}([0-9A-Za-z]{6})", re.ASCII)
 
 
 class Kind(StrEnum):
@@ -25,6 +25,7 @@ class Kind(StrEnum):
     TOKEN = "cms_"  # noqa: S105 - the beginning of one
     SESSION = "cmss_"
     LINK = "cmsl_"
+    PREVIEW = "cmsp_"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,9 +48,18 @@ class Secret:
 
 def make_secret(kind: Kind) -> Secret:
     """A new secret."""
-    id = "".join(secrets.choice(ID_LETTERS) for _ in range(ID_LENGTH))
-    text = f"{kind}{id}{''.join(secrets.choice(LETTERS) for _ in range(RANDOM_LENGTH))}"
-    return Secret(kind=kind, id=id, text=text + _checksum(text))
+    return _build(kind, make_id(), "".join(secrets.choice(LETTERS) for _ in range(RANDOM_LENGTH)))
+
+
+def make_id() -> str:
+    """A new id."""
+    return "".join(secrets.choice(ID_LETTERS) for _ in range(ID_LENGTH))
+
+
+def sign_secret(kind: Kind, id: str, key: bytes, meaning: bytes) -> Secret:
+    """The one secret of this *id* for this *meaning*: only who has *key* can make it, and again at any time."""
+    said = b"\0".join((kind.encode(), id.encode(), meaning))
+    return _build(kind, id, _letters(int.from_bytes(hmac.digest(key, said, "sha256")), RANDOM_LENGTH))
 
 
 def find_secret(text: str) -> Secret | None:
@@ -65,10 +75,18 @@ def hide_secrets(text: str) -> str:
     return SHAPE.sub(r"\1\2…", text) if "cms" in text else text
 
 
+def _build(kind: Kind, id: str, body: str) -> Secret:
+    text = f"{kind}{id}{body}"
+    return Secret(kind=kind, id=id, text=text + _checksum(text))
+
+
 def _checksum(text: str) -> str:
-    number = zlib.crc32(text.encode())
+    return _letters(zlib.crc32(text.encode()), CHECKSUM_LENGTH)
+
+
+def _letters(number: int, length: int) -> str:
     digits = ""
-    for _ in range(CHECKSUM_LENGTH):
+    for _ in range(length):
         number, digit = divmod(number, len(LETTERS))
         digits = LETTERS[digit] + digits
     return digits
