@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from cms.check import check_changes, check_snapshot
-from cms.check.postings import ASSETS, NAMES, REFERENCES, VALUES, Kind, all_entries, postings_of
 from cms.finding import Finding
 from cms.model import read_model
+from cms.postings import ASSETS, NAMES, REFERENCES, VALUES, Kind, all_entries, postings_of
 from cms.refs import CommitId
 from cms.snapshot import Snapshot, build_snapshot, follow_snapshot
 from cms.store import Store

@@ -12,7 +12,6 @@ from itertools import chain
 import msgspec
 
 from cms.check.found import Found, Identity, tell
-from cms.check.postings import ASSETS, NAMES, REFERENCES, VALUES, all_entries, postings_of
 from cms.check.rules import (
     find_broken_links,
     find_pins,
@@ -28,6 +27,7 @@ from cms.finding import Finding
 from cms.model import ContentModel
 from cms.objects import Change
 from cms.overlay import Reader
+from cms.postings import ASSETS, NAMES, REFERENCES, VALUES, all_entries, postings_of
 from cms.settings import SETTINGS_FILE
 from cms.snapshot import Snapshot
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from cms import frontmatter
-from cms.check.postings import FieldPlace
 from cms.entry import Entry
 from cms.errors import CMSError
 from cms.finding import Finding
 from cms.overlay import Reader
+from cms.postings import FieldPlace
 from cms.refs import BlobId
 
 RESERVED_RULE = "reserved"

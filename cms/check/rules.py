@@ -7,13 +7,13 @@ import posixpath
 from collections.abc import Iterable, Iterator
 
 from cms.check.found import Found, found_in
-from cms.check.postings import Key, asset_path, is_unique, meanings, unique_key, walk_values
 from cms.check.view import View, is_link
 from cms.entry import Entry
 from cms.finding import Finding
 from cms.guide import find_unknown_pins
 from cms.overlay import Reader
 from cms.people import check_people
+from cms.postings import Key, asset_path, is_unique, meanings, unique_key, walk_values
 from cms.refs import BlobId
 from cms.schema import Field
 from cms.settings import SETTINGS_FILE

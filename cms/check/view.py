@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from cms.check.files import Files
-from cms.check.postings import NAMES, VALUES, Key, fold, is_asset, is_reference, meanings, postings_of
 from cms.entry import Entry
 from cms.overlay import Reader
+from cms.postings import NAMES, VALUES, Key, fold, is_asset, is_reference, meanings, postings_of
 from cms.schema import Collection, Field
 from cms.snapshot import Snapshot
 
