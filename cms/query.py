@@ -207,6 +207,14 @@ def find_entries(catalog: Catalog, query: Query) -> list[Entry]:
     return _find(catalog, query, query.where, spec, Budget(catalog))
 
 
+def keep_fitting(
+    catalog: Catalog, where: Node | None, entries: Sequence[Entry], budget: Budget | None = None
+) -> Sequence[Entry]:
+    """Those of *entries* that fit *where*, in their order."""
+    predicate = compile_filter(where) if where is not None else None
+    return entries if predicate is None else (budget or Budget(catalog)).fitting(predicate, entries)
+
+
 def _find(catalog: Catalog, query: Query, where: Node | None, spec: SortSpec, budget: Budget) -> list[Entry]:
     name, chain = query.collection.name, query.chain
     indexed: list[tuple[Node, list[Entry]]] = []
@@ -253,12 +261,12 @@ def _indexed(
 
 
 def count_facets(
-    catalog: Catalog, queries: Sequence[Query], hits: Mapping[str, frozenset[str]]
+    catalog: Catalog, queries: Sequence[Query], hits: Mapping[str, Sequence[Entry]]
 ) -> dict[str, list[FacetValue]]:
     """The counts of every facet of *queries* (one for each collection), over all entries that fit.
 
     Args:
-        hits: for each collection the paths that full text found; a collection that is not in it is counted whole.
+        hits: for each collection what full text found in it, filters aside; a collection that is not in it is counted whole.
     """
     counts: dict[str, dict[Any, int]] = {}
     labels: dict[str, Callable[[Any], str | None]] = {}
@@ -273,10 +281,11 @@ def count_facets(
                 for value, fitting in postings.items():
                     total[value] = total.get(value, 0) + len(fitting)
                 continue
-            entries: Sequence[Entry] = _find(catalog, query, where, (), budget)
             found = hits.get(query.collection.name)
-            if found is not None:
-                entries = [entry for entry in entries if entry.path in found]
+            if found is None:
+                entries: Sequence[Entry] = _find(catalog, query, where, (), budget)
+            else:
+                entries = keep_fitting(catalog, where, found, budget)
             budget.check()
             _count(catalog, facet, entries, total, budget)
     limit = queries[0].facet_limit if queries else 0

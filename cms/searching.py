@@ -193,7 +193,7 @@ class Searcher:
         limit, offset = (queries[0].limit, queries[0].offset) if queries else (0, 0)
         page = ranked[offset : offset + limit]
         hits = {
-            query.collection.name: frozenset(entry.path for entry, _ in _hits(catalog, query, look, ranked))
+            query.collection.name: [entry for entry, _ in _hits(catalog, query, look, ranked)]
             for query in queries
             if query.facets
         }
