@@ -9,6 +9,14 @@ import pytest
 
 from tests.repo import Repo
 
+#: These mostly wait, for disks and for servers: they begin first, so that nothing else is left waiting for them at the end.
+WAITING = ("test_crash", "test_fresh_clone", "test_tutorial", "test_recipes", "test_serve")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long."""
+    items.sort(key=lambda item: WAITING.index(item.path.stem) if item.path.stem in WAITING else len(WAITING))
+
 
 @pytest.fixture(scope="session", autouse=True)
 def sealed_git(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:

@@ -263,7 +263,7 @@ def apply(model: Model, kind: str, what: Any, person: tuple[str, str]) -> None:
     model.now += 60 * (what if kind == "wait" else 1)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.dictionaries(st.sampled_from(PATHS), CONTENT, max_size=8),
     st.lists(st.tuples(STEP, st.sampled_from(PEOPLE), st.booleans()), min_size=1, max_size=8),
