@@ -7,7 +7,6 @@ of what differs. Lists, details, relations, facets, counts and search all read t
 
 import math
 import re
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from email.utils import formatdate
@@ -15,16 +14,14 @@ from functools import partial
 from typing import Any, Protocol
 
 from cms.entry import Entry
-from cms.fieldpath import FieldPath, Lookup, collate, resolve_path
+from cms.fieldpath import FieldPath, Lookup
 from cms.history import FileHistory
 from cms.layers import Layers
-from cms.model import ContentModel
+from cms.orders import Order, SortSpec, put_in, sort_key, take_out
 from cms.schema import Collection
 from cms.snapshot import Snapshot
 
-SortSpec = tuple[tuple[str, bool], ...]
 LocaleChain = tuple[str, ...]
-SortKey = Callable[[Lookup, Entry], Any]
 EVERY_LOCALE: LocaleChain = ("*",)
 SELECTIONS_LIMIT = 64
 ORDERS_LIMIT = 32
@@ -41,55 +38,6 @@ class Derived(Protocol):
 
     def advance(self, removed: Sequence[Entry], added: Sequence[Entry]) -> "Derived":
         """The same for the next catalog; costs in proportion to what differs."""
-
-
-class Descending:
-    """Turns the order of one value around, inside a sort key."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-    def __lt__(self, other: "Descending") -> bool:
-        return bool(other.value < self.value)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Descending) and bool(self.value == other.value)
-
-    def __hash__(self) -> int:
-        return hash(self.value)
-
-
-class Order:
-    """Entries in one order, and the key that made it. Keys get the catalog handed in: holding it would keep every old one alive."""
-
-    __slots__ = ("entries", "key", "paths")
-
-    def __init__(self, entries: list[Entry], key: SortKey, paths: Sequence[FieldPath]) -> None:
-        self.entries = entries
-        self.key = key
-        self.paths = paths
-
-    def advance(self, old: "Catalog", new: "Catalog", removed: Iterable[Entry], added: Iterable[Entry]) -> "Order":
-        """The same order over other entries, from that of the catalog *old* to that of *new*."""
-        entries = self.entries.copy()
-        for entry in removed:
-            _take_out(entries, entry, partial(self.key, old))
-        for entry in added:
-            _put_in(entries, entry, partial(self.key, new))
-        return Order(entries, self.key, self.paths)
-
-
-def _take_out(entries: list[Entry], entry: Entry, key: Callable[[Entry], Any]) -> None:
-    place = bisect_left(entries, key(entry), key=key)
-    while place < len(entries) and entries[place] is not entry:
-        place += 1
-    del entries[place : place + 1]
-
-
-def _put_in(entries: list[Entry], entry: Entry, key: Callable[[Entry], Any]) -> None:
-    entries.insert(bisect_left(entries, key(entry), key=key), entry)
 
 
 class Selection:
@@ -232,7 +180,7 @@ class Catalog:
                 for entry in added:
                     for value in set(path.read(entry, self)):
                         fitting = lists.get(value, []).copy()
-                        _put_in(fitting, entry, partial(after.key, self))
+                        put_in(fitting, entry, partial(after.key, self))
                         lists[value] = fitting
                 new.postings[name, spec] = (path, lists)
         return new
@@ -397,7 +345,7 @@ def _advance_shelf(old: Shelf, removed: list[Entry], added: list[Entry]) -> tupl
 def _unlist(lists: dict[Any, list[Entry]], entry: Entry, values: Iterable[Any], key: Callable[[Entry], Any]) -> None:
     for value in set(values) & lists.keys():
         fitting = lists[value].copy()
-        _take_out(fitting, entry, key)
+        take_out(fitting, entry, key)
         if fitting:
             lists[value] = fitting
         else:
@@ -413,24 +361,6 @@ def _make_room(kept: dict[Any, Any], limit: int, keep: Any = None) -> None:
         kept.pop(oldest, None)
 
 
-def sort_key(model: ContentModel, collection: Collection, spec: SortSpec) -> tuple[SortKey, list[FieldPath]]:
-    """The key of *spec*: missing values last, and the entry's own key as the last tie-breaker."""
-    paths = [resolve_path(model, collection, name, parameter="sort") for name, _ in spec]
-    parts = [(_sort_value(path), descending) for path, (_, descending) in zip(paths, spec, strict=True)]
-    if len(parts) == 1 and not parts[0][1]:
-        only = parts[0][0]
-        return lambda lookup, entry: (*_ascending(only(entry, lookup)), entry.slug, entry.locale), paths
-
-    def key(lookup: Lookup, entry: Entry) -> tuple[Any, ...]:
-        values: list[Any] = []
-        for read, descending in parts:
-            value = read(entry, lookup)
-            values += _descending(value) if descending else _ascending(value)
-        return (*values, entry.slug, entry.locale)
-
-    return key, paths
-
-
 def _slug_and_locale(entry: Entry) -> tuple[str, str]:
     return entry.slug, entry.locale
 
@@ -441,31 +371,6 @@ def group_documents(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
     for entry in entries:
         found.setdefault(entry.document_id, []).append(entry)
     return found
-
-
-def _ascending(value: tuple[int, Any] | None) -> tuple[int, Any]:
-    return (9, 0) if value is None else value
-
-
-def _descending(value: tuple[int, Any] | None) -> tuple[int, Any]:
-    if value is None:
-        return (9, 0)
-    return (value[0], -value[1] if value[0] == 0 else Descending(value[1]))
-
-
-def _sort_value(path: FieldPath) -> Callable[[Entry, Lookup], tuple[int, Any] | None]:
-    """(rank of the type, comparable value) of the first value at *path*."""
-
-    def read(entry: Entry, lookup: Lookup) -> tuple[int, Any] | None:
-        values = path.read(entry, lookup)
-        if not values:
-            return None
-        value = values[0]
-        if isinstance(value, int | float):
-            return (0, value)
-        return (1, collate(value)) if isinstance(value, str) else (2, repr(value))
-
-    return read
 
 
 def _in_place(entries: list[Entry]) -> tuple[Entry, ...]:

@@ -46,6 +46,7 @@ ORDER = (
         "fieldpath",
         "bodies",
         "dependencies",
+        "orders",
         "catalog",
         "departed",
         "filters",
