@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from cms.catalog import Catalog, LocaleChain, SortSpec
+from cms.catalog import Catalog, LocaleChain
 from cms.entry import Entry
 from cms.errors import InvalidQuery
 from cms.fieldpath import FieldPath, resolve_path
 from cms.filters import Condition, Junction, Node, Predicate, compile_filter
 from cms.history import FileHistory
 from cms.model import ContentModel
+from cms.orders import SortSpec
 from cms.schema import Collection
 
 BUCKETS: Mapping[str, int] = {"year": 4, "month": 7, "day": 10}
