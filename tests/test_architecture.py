@@ -64,6 +64,7 @@ ORDER = (
         "check",
         "treepolicy",
         "judge",
+        "delta",
         "auth",
         "workflow",
         "proof",
