@@ -209,7 +209,7 @@ class Store:
         Raises:
             RepositoryProblem: a commit is missing or damaged.
         """
-        with self._parent_reader() as read:
+        with self.parent_reader() as read:
             try:
                 return is_ancestor(old, new, read, limit=NEAR_COMMITS)
             except TooFar:
@@ -226,7 +226,7 @@ class Store:
         Raises:
             RepositoryProblem: a commit is missing or damaged.
         """
-        with self._parent_reader() as read:
+        with self.parent_reader() as read:
             try:
                 return merge_bases(one, other, read, limit=NEAR_COMMITS)
             except TooFar:
@@ -333,7 +333,8 @@ class Store:
             self._idle.append(git)
 
     @contextmanager
-    def _parent_reader(self) -> Iterator[ReadParents]:
+    def parent_reader(self) -> Iterator[ReadParents]:
+        """Lend what reads the parents and the time of commits, for one walk in one thread; a shallow clone's last ones have no parents."""
         known, shallow = self._parents, _read_shallow(self.common_dir)
         with self.lend() as git:
 
