@@ -13,10 +13,11 @@ from urllib.parse import unquote_to_bytes
 from cms.catalog import EVERY_LOCALE, Catalog, LocaleChain
 from cms.entry import Entry
 from cms.errors import CollectionNotFound, InvalidQuery, helpful
+from cms.facets import Facet, read_facet
 from cms.filters import FilterReader
 from cms.model import ContentModel
 from cms.present import BODY_FORMATS, DEPTH_LIMIT, FORMATS, PLAIN, Shape, check_trees, read_tree
-from cms.query import Facet, Query, read_facet, read_sort
+from cms.query import Query, read_sort
 from cms.schema import Collection
 from cms.settings import find_nearest, nearest
 

@@ -5,13 +5,14 @@ One query runs against one catalog and reads nothing else, so its answer describ
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cms.catalog import Catalog, LocaleChain
+from cms.dependencies import MODEL, Keys, collection_key, members_key
 from cms.entry import Entry
 from cms.errors import InvalidQuery
+from cms.facets import Facet, FacetValue, KeysOf
 from cms.fieldpath import FieldPath, resolve_path
 from cms.filters import Condition, Junction, Node, Predicate, compile_filter
 from cms.history import FileHistory
@@ -19,21 +20,13 @@ from cms.model import ContentModel
 from cms.orders import SortSpec
 from cms.schema import Collection
 
-BUCKETS: Mapping[str, int] = {"year": 4, "month": 7, "day": 10}
 INDEXED = frozenset({"string", "integer", "boolean", "date"})
 FACETS_LIMIT = 20
 BUDGET_SECONDS = 3.0
 BUDGET_STEPS = 1000
 FAN_OUT = 5
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facet:
-    """One facet asked for: a field, or a bucket of dates."""
-
-    name: str
-    path: FieldPath
-    bucket: str = ""
+ShowValue = Callable[[Any], FacetValue]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,15 +47,6 @@ class Query:
     offset: int = 0
     facets: tuple[Facet, ...] = ()
     facet_limit: int = 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FacetValue:
-    """One value of a facet, and how many entries have it."""
-
-    value: Any
-    label: str | None
-    count: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +114,17 @@ def weigh(catalog: Catalog, query: Query) -> int:
     return catalog.shelves[query.collection.name].count * max(1, each)
 
 
+def query_keys(model: ContentModel, query: Query) -> Keys:
+    """What the answer to *query* depends on, shown plainly: its collection, those that it reads, and whether what is referred to is there."""
+    own = query.collection
+    paths = [*_paths_of(query.where), *(facet.path for facet in query.facets)]
+    paths += [resolve_path(model, own, name) for name, _ in query.sort or default_sort(model, own)]
+    read = {own.name}.union(*(path.depends for path in paths))
+    labels = {name for facet in query.facets if facet.path.field is not None for name in facet.path.field.references}
+    named = {name for item in own.walk_fields() for name in item.references}
+    return frozenset({MODEL, *map(collection_key, read | labels), *map(members_key, named)})
+
+
 def _paths_of(node: Node | None) -> Iterator[FieldPath]:
     if isinstance(node, Condition):
         yield node.path
@@ -176,23 +171,6 @@ def _default_sort(model: ContentModel, collection: Collection) -> SortSpec:
     ):
         return (("published_at", True),)
     return ((collection.title_field, False),) if collection.title_field else ()
-
-
-def read_facet(model: ContentModel, collection: Collection, text: str) -> Facet:
-    """``category`` or ``published_at.year`` as a facet.
-
-    Raises:
-        InvalidQuery: an unknown field, or one whose values cannot be counted.
-    """
-    name, _, bucket = text.rpartition(".")
-    if name and bucket in BUCKETS:
-        path = resolve_path(model, collection, name, parameter="facet")
-        if path.kind in ("date", "date-time"):
-            return Facet(name=text, path=path, bucket=bucket)
-    path = resolve_path(model, collection, text, parameter="facet")
-    if path.kind == "object":
-        raise InvalidQuery(f"{text!r} is an object; count a field inside it", parameter="facet")
-    return Facet(name=text, path=path)
 
 
 def run_query(catalog: Catalog, query: Query) -> Result:
@@ -270,12 +248,12 @@ def count_facets(
         hits: for each collection what full text found in it, filters aside; a collection that is not in it is counted whole.
     """
     counts: dict[str, dict[Any, int]] = {}
-    labels: dict[str, Callable[[Any], str | None]] = {}
+    known: dict[str, list[tuple[Facet, ShowValue]]] = {}
     budget = Budget(catalog)
     for query in queries:
         for facet in query.facets:
             total = counts.setdefault(facet.name, {})
-            labels.setdefault(facet.name, _labeller(catalog, query, facet))
+            known.setdefault(facet.name, []).append((facet, facet.showing(catalog, query.chain)))
             where = _without_own(query.where, facet)
             if where is None and query.collection.name not in hits and not facet.bucket and facet.path.kind in INDEXED:
                 postings = catalog.posting(query.collection.name, query.chain, (), facet.path, budget)
@@ -288,22 +266,17 @@ def count_facets(
             else:
                 entries = keep_fitting(catalog, where, found, budget)
             budget.check()
-            _count(catalog, facet, entries, total, budget)
+            _count(entries, facet.reading(catalog), total, budget)
     limit = queries[0].facet_limit if queries else 0
-    return {
-        name: [
-            FacetValue(value=value, label=labels[name](value), count=count)
-            for value, count in sorted(values.items(), key=_facet_order(name))[:limit]
-        ]
-        for name, values in counts.items()
-    }
+    return {name: list(_counted(values, known[name], limit)) for name, values in counts.items()}
 
 
-def _facet_order(name: str) -> Callable[[tuple[Any, int]], Any]:
-    """Dates newest first, everything else by count."""
-    if name.rpartition(".")[2] in BUCKETS:
-        return lambda pair: tuple(-ord(character) for character in str(pair[0]))
-    return lambda pair: (-pair[1], str(pair[0]))
+def _counted(values: Mapping[Any, int], known: Sequence[tuple[Facet, ShowValue]], limit: int) -> Iterator[FacetValue]:
+    """The first *limit* of *values* as they are shown, with a label from the first collection that has one."""
+    facet = known[0][0]
+    for key, count in sorted(values.items(), key=lambda pair: facet.rank(*pair))[:limit]:
+        shown = [show(key) for _, show in known]
+        yield replace(next((value for value in shown if value.label is not None), shown[0]), count=count)
 
 
 def _without_own(node: Node | None, facet: Facet) -> Node | None:
@@ -314,32 +287,9 @@ def _without_own(node: Node | None, facet: Facet) -> Node | None:
     return Junction("and", kept) if kept else None
 
 
-def _count(catalog: Catalog, facet: Facet, entries: Sequence[Entry], total: dict[Any, int], budget: Budget) -> None:
-    read = facet.path.read
-    cut = BUCKETS.get(facet.bucket, 0)
-    for entry in entries:
-        values = read(entry, budget)
-        if cut:
-            values = [_bucket(value, cut, catalog) for value in values]
-        for value in values if len(values) < 2 else {repr(value): value for value in values}.values():
-            if isinstance(value, str | int | float):
-                total[value] = total.get(value, 0) + 1
-
-
-def _bucket(value: Any, cut: int, catalog: Catalog) -> str:
-    text = value if isinstance(value, str) else datetime.fromtimestamp(value, catalog.zone).isoformat()
-    return text[:cut]
-
-
-def _labeller(catalog: Catalog, query: Query, facet: Facet) -> Callable[[Any], str | None]:
-    """How a value of a facet is shown: the title of the entry that it names."""
-    item = facet.path.field
-    if item is None or not item.references:
-        return lambda _: None
-    locale = next((part for part in query.chain if part not in ("", "*")), catalog.default_chain[0])
-
-    def label(value: Any) -> str | None:
-        target = catalog.find_reference(value, item.references, locale)
-        return target.parsed.title if target is not None else None
-
-    return label
+def _count(entries: Sequence[Entry], read: KeysOf, total: dict[Any, int], budget: Budget) -> None:
+    for place, entry in enumerate(entries):
+        if place % BUDGET_STEPS == 0:
+            budget.check()
+        for key in read(entry, budget):
+            total[key] = total.get(key, 0) + 1

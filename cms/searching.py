@@ -19,8 +19,9 @@ from cms.bodies import Bodies, render_body
 from cms.catalog import EVERY_LOCALE, Catalog, LocaleChain, group_documents
 from cms.entry import RESERVED, Entry
 from cms.errors import CMSError, SearchUnavailable
+from cms.facets import FacetValue
 from cms.model import ContentModel
-from cms.query import FacetValue, Query, count_facets, find_entries
+from cms.query import Query, count_facets, find_entries
 from cms.refs import BlobId, CommitId
 from cms.schema import Collection
 from cms.search import Engine, Match, SearchDocument, Snippet, Synonyms, common_synonyms, make_synonyms, open_engine

@@ -18,9 +18,10 @@ from unicodedata import normalize
 from cms.catalog import EVERY_LOCALE, Catalog, LocaleChain, pick
 from cms.entry import RESERVED, Entry
 from cms.errors import InvalidQuery
+from cms.facets import Facet
 from cms.fieldpath import FieldPath, resolve_path
 from cms.model import ContentModel
-from cms.query import Facet, Query, count_facets
+from cms.query import Query, count_facets
 from cms.schema import Collection
 from cms.search.stopwords import STOPWORDS
 from cms.spelling import WORD, forms_of, key_of

@@ -10,10 +10,11 @@ import pytest
 from cms.adopt import is_markdown
 from cms.catalog import EVERY_LOCALE
 from cms.check import check_snapshot
+from cms.facets import read_facet
 from cms.fieldpath import paths_of, resolve_path
 from cms.inferred import infer_model
 from cms.present import FORMATS, Presenter, Shape
-from cms.query import Query, default_sort, read_facet, read_sort, run_query
+from cms.query import Query, default_sort, read_sort, run_query
 from cms.site import Site
 
 CORPORA = Path(__file__).parents[2] / "shared" / "corpora"

@@ -15,9 +15,10 @@ from cms.cache import DerivedCache
 from cms.catalog import EVERY_LOCALE, Catalog
 from cms.entry import Entry
 from cms.errors import InvalidQuery
+from cms.facets import read_facet
 from cms.filters import FilterReader, compile_filter
 from cms.model import read_model
-from cms.query import Query, default_sort, find_entries, read_facet, read_sort, run_query
+from cms.query import Query, default_sort, find_entries, read_sort, run_query
 from cms.refs import CommitId
 from cms.schema import Collection
 from cms.snapshot import build_snapshot, read_history

@@ -14,9 +14,10 @@ from cms.bodies import Bodies
 from cms.cache import DerivedCache
 from cms.catalog import Catalog
 from cms.errors import InvalidSettings, RefNotFound, RepositoryProblem
+from cms.facets import read_facet
 from cms.inferred import infer_model
 from cms.present import Presenter
-from cms.query import Query, count_facets, read_facet, read_sort
+from cms.query import Query, count_facets, read_sort
 from cms.settings import Environment
 from cms.site import RETRY_SECONDS, Site
 from tests.repo import FIRST_COMMIT_AT, Repo

@@ -14,9 +14,10 @@ from cms.bodies import Bodies
 from cms.cache import DerivedCache
 from cms.catalog import EVERY_LOCALE, Catalog, LocaleChain
 from cms.entry import Entry
+from cms.facets import read_facet
 from cms.model import read_model, with_branch
 from cms.present import Presenter
-from cms.query import Query, count_facets, read_facet, read_sort
+from cms.query import Query, count_facets, read_sort
 from cms.refs import CommitId
 from cms.schema import Collection
 from cms.snapshot import Snapshot, advance_history, advance_snapshot, build_snapshot, read_history

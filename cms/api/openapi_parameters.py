@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
+from cms.buckets import DATE_BUCKETS
 from cms.catalog import Catalog
 from cms.entry import META_KINDS, Entry
 from cms.errors import InvalidQuery
@@ -18,7 +19,7 @@ from cms.params import (
     OFFSET_MOST,
 )
 from cms.present import BODY_FORMATS, DEPTH_LIMIT, FORMATS, known_names
-from cms.query import BUCKETS, default_sort
+from cms.query import default_sort
 from cms.schema import Collection
 
 Json = dict[str, Any]
@@ -273,7 +274,7 @@ class CollectionParameters:
         names: list[str] = []
         for path in [*(resolve_path(self._catalog.model, self._collection, name) for name in META_KINDS), *self._paths]:
             names += (
-                [path.text, *(f"{path.text}.{bucket}" for bucket in BUCKETS)]
+                [path.text, *(f"{path.text}.{bucket}" for bucket in DATE_BUCKETS)]
                 if path.kind.startswith("date")
                 else [path.text]
             )

@@ -17,8 +17,8 @@ from cms import __version__
 from cms.api.state import BASE
 from cms.catalog import Catalog
 from cms.entry import Entry
+from cms.facets import FacetValue
 from cms.params import ListRequest, split_place
-from cms.query import FacetValue
 
 ANSWERS_MOST = 500
 ANSWERED_ENTRIES_MOST = 2_000_000

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from cms.api.pages import Page, catalog_headers, page_body, view_of
 from cms.api.state import Context
-from cms.query import FacetValue
+from cms.facets import FacetValue
 
 JSON = "application/json"
 

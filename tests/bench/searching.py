@@ -18,8 +18,9 @@ from statistics import median, quantiles
 
 import msgspec
 
+from cms.facets import Facet, read_facet
 from cms.filters import FilterReader
-from cms.query import Facet, Query, read_facet
+from cms.query import Query
 from cms.refs import BlobId
 from cms.search import Engine, SearchDocument, open_engine
 from cms.searching import Searcher, search_document, search_fingerprint
