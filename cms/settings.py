@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from cms.errors import InvalidSettings
+from cms.globs import compile_glob
 from cms.tomltext import Places, parse_toml
 
 SETTINGS_FILE = "cms.toml"
@@ -89,12 +90,26 @@ class SearchSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HistorySettings:
+    """The ``[history]`` table.
+
+    Attributes:
+        public: everybody may read what was published before.
+        never: globs of paths of which nobody gets earlier versions who may not read drafts.
+    """
+
+    public: bool = False
+    never: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything ``cms.toml`` may say."""
 
     site: SiteSettings = field(default_factory=SiteSettings)
     server: ServerSettings = field(default_factory=ServerSettings)
     search: SearchSettings = field(default_factory=SearchSettings)
+    history: HistorySettings = field(default_factory=HistorySettings)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -117,7 +132,7 @@ def read_settings(text: str, *, path: str = SETTINGS_FILE) -> Settings:
 
 
 def _settings(tables: Mapping[str, Any], path: str) -> Settings:
-    known = {"site": SiteSettings, "server": ServerSettings, "search": SearchSettings}
+    known = {"site": SiteSettings, "server": ServerSettings, "search": SearchSettings, "history": HistorySettings}
     for name in tables:
         if name not in known and name not in PEOPLE_TABLES:
             hint = nearest(name, (*known, *PEOPLE_TABLES))
@@ -131,7 +146,9 @@ def _settings(tables: Mapping[str, Any], path: str) -> Settings:
     _check_server(server, path)
     _check_search(search, path)
     _check_engine(search.engine, path)
-    return Settings(site=site, server=server, search=search)
+    history = _table(HistorySettings, tables.get("history", {}), "history", path)
+    _check_history(history, path)
+    return Settings(site=site, server=server, search=search, history=history)
 
 
 def _find_line(text: str, key: str) -> int | None:
@@ -152,7 +169,8 @@ def _table(kind: type[T], values: object, name: str, path: str) -> T:
                 f"{path}: [{name}] has an unknown key {key!r}{nearest(key, known)}", path=path, key=(name, key)
             )
         if isinstance(known[key], tuple):
-            if not isinstance(value, list) or not value or not all(isinstance(item, str) for item in value):
+            is_short = known[key] and not value
+            if not isinstance(value, list) or is_short or not all(isinstance(item, str) for item in value):
                 raise InvalidSettings(f"{path}: {name}.{key} must be a list of texts", path=path, key=(name, key))
             value = tuple(value)
         elif type(value) is not type(known[key]):
@@ -204,6 +222,14 @@ def _check_search(search: SearchSettings, path: str) -> None:
                 path=path,
                 key=("search", key),
             )
+
+
+def _check_history(history: HistorySettings, path: str) -> None:
+    for pattern in history.never:
+        try:
+            compile_glob(pattern)
+        except ValueError as error:
+            raise InvalidSettings(f"{path}: history.never: {error}", path=path, key=("history", "never")) from error
 
 
 def _check_server(server: ServerSettings, path: str) -> None:

@@ -13,8 +13,8 @@ import cms
 ROOT = Path(cms.__file__).parent
 #: Each module or package may import those before it.
 ORDER = (
-    *("errors", "refs", "dates", "tomltext", "settings", "finding", "data"),
-    *("globs", "signatures", "pubkeys", "matrix", "policy", "people", "permissions", "trailers"),
+    *("errors", "refs", "view", "dates", "globs", "tomltext", "settings", "finding", "data"),
+    *("signatures", "pubkeys", "matrix", "policy", "people", "permissions", "trailers"),
     *("yamlhints", "yamltext", "fences", "frontmatter", "paths", "schema", "markdown", "entry", "coerce", "edit"),
     *(
         "spelling",
@@ -38,7 +38,7 @@ ORDER = (
         "cache",
         "guide",
     ),
-    *("serverkey", "pushlog", "linemerge", "fieldmerge", "filemerge", "moves", "rowdiff", "merge"),
+    *("serverkey", "pushlog", "published", "linemerge", "fieldmerge", "filemerge", "moves", "rowdiff", "merge"),
     *(
         "model",
         "snapshot",
