@@ -12,8 +12,8 @@ from cms import frontmatter
 from cms.cache import DerivedCache
 from cms.errors import CMSError, RepositoryProblem
 from cms.markdown import Heading, excerpt, plain, render, word_count
+from cms.overlay import Reader
 from cms.refs import BlobId
-from cms.store import Store
 
 KEPT_BYTES = 32 * 1024 * 1024
 KEPT_DIGESTS = 100_000
@@ -48,7 +48,7 @@ _decode = msgspec.msgpack.Decoder(Digest).decode
 class Bodies:
     """Rendered bodies of one repository; safe to share between threads."""
 
-    def __init__(self, store: Store, cache: DerivedCache, kept_bytes: int = KEPT_BYTES) -> None:
+    def __init__(self, store: Reader, cache: DerivedCache, kept_bytes: int = KEPT_BYTES) -> None:
         self._store = store
         self._cache = cache
         self._room = kept_bytes

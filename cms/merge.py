@@ -25,7 +25,7 @@ from cms.refs import BlobId, CommitId, TreeId
 from cms.rowdiff import Entry, EntryChange, diff_entries
 from cms.store import Store
 
-__all__ = ["Clash", "Merge", "merge_drafts", "merge_texts"]
+__all__ = ["Clash", "Merge", "merge_drafts", "merge_onto", "merge_texts"]
 
 _MAX_DEPTH = 4
 NO_BASE = CommitId("")
@@ -61,8 +61,22 @@ def merge_drafts(
         RepositoryProblem: a commit, tree or blob is missing or damaged.
     """
     bases = [base] if base is not None else store.merge_bases(ours, theirs)
-    begin = _begin(store, reader if reader is not None else store, bases, 0)
-    merge = _TreeMerge(begin, store.commit(ours).tree, store.commit(theirs).tree)
+    tree = store.commit(ours).tree
+    return merge_onto(store, ours=tree, theirs=theirs, bases=bases, reader=reader if reader is not None else store)
+
+
+def merge_onto(store: Store, *, ours: TreeId, theirs: CommitId, bases: Sequence[CommitId], reader: Reader) -> Merge:
+    """Merge the commit *theirs* into the tree *ours*, which may not be that of any commit.
+
+    Args:
+        bases: the best common ancestors of *theirs* and of what *ours* was made of, the newest first.
+        reader: reads *ours*, and everything that *store* has.
+
+    Raises:
+        RepositoryProblem: a commit, tree or blob is missing or damaged.
+    """
+    begin = _begin(store, reader, bases, 0)
+    merge = _TreeMerge(begin, ours, store.commit(theirs).tree)
     merge.run()
     return Merge(
         changes=dict(sorted(merge.changes.items())),
