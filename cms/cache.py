@@ -36,8 +36,10 @@ READERS = (
     "finding",
     "schema",
     "cache",
+    "commits",
     "history",
     "whereabouts",
+    "chronicle",
     "markdown",
     "bodies",
 )

@@ -83,9 +83,18 @@ class History:
         Raises:
             RepositoryProblem: Git's program is missing or fails, or an object is missing or damaged.
         """
+        return cls.trace(store, commit, read_steps(store, commit))
+
+    @classmethod
+    def trace(cls, store: Store, commit: CommitId, steps: Iterable[Step]) -> "History":
+        """Work out the history at *commit* from *steps*: all that lead to it, in the order of ``git log --topo-order``.
+
+        Raises:
+            RepositoryProblem: an object is missing or damaged, or as *steps* do.
+        """
         trace = _Trace(store, commit, {file.path: file.blob for file in store.list_files(commit)})
         whereabouts = Whereabouts(commit, MAX_DEPARTED)
-        trace.run(whereabouts.watch(read_steps(store, commit)))
+        trace.run(whereabouts.watch(steps))
         lives = {line.path: _Life(line.first, line.last) for line in trace.alive if line.first and line.last}
         graves = {
             line.path: _Grave(line.blob, _Life(line.first, line.last))

@@ -21,6 +21,7 @@ from cms.adopt import is_markdown
 from cms.bodies import Bodies
 from cms.cache import DerivedCache
 from cms.catalog import Catalog
+from cms.chronicle import Chronicle
 from cms.departed import Departures
 from cms.errors import (
     CMSError,
@@ -83,6 +84,7 @@ class Site:
         self.trouble: Trouble | None = None
         self._infer = infer
         self._cache = DerivedCache(cache_folder)
+        self.chronicle = Chronicle(store, self._cache)
         self.bodies = Bodies(store, self._cache)
         self.departures = Departures(store, self._cache)
         self.searches = SearchLog()

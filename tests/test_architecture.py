@@ -36,6 +36,7 @@ ORDER = (
         "whereabouts",
         "history",
         "cache",
+        "chronicle",
         "guide",
     ),
     *("serverkey", "pushlog", "published", "linemerge", "fieldmerge", "filemerge", "moves", "rowdiff", "merge"),

@@ -1,0 +1,112 @@
+"""The history at any commit is what reading all commits anew would tell, whatever was asked before and wherever it comes from."""
+
+import os
+import random
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from cms.cache import DerivedCache
+from cms.chronicle import Chronicle
+from cms.errors import RepositoryProblem
+from cms.history import FileHistory, History
+from cms.refs import CommitId
+from cms.store import Store
+from cms.whereabouts import Departure
+from tests.histories import make_history
+from tests.repo import Repo
+
+CORPORA = Path(__file__).parents[2] / "shared" / "corpora"
+SEEDS = int(os.environ.get("HISTORY_SEEDS", "12"))
+COMMITS = int(os.environ.get("HISTORY_COMMITS", "6"))
+Told = tuple[dict[str, FileHistory | None], dict[str, tuple[Departure, ...]]]
+
+
+def told(store: Store, history: History) -> Told:
+    """All that can be asked of a history."""
+    files = store.list_files(history.commit)
+    return {file.path: history.get(file.path) for file in files}, history.departed.flat()
+
+
+def order_of_git(repo: Path, commit: str) -> list[str]:
+    command = ["git", f"--git-dir={repo}", "rev-list", "--topo-order", commit]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+
+
+def compare(store: Store, chronicle: Chronicle, published: CommitId, commits: Sequence[str]) -> None:
+    """Check the history at each of *commits*."""
+    near = History.build(store, published)
+    for commit in map(CommitId, commits):
+        assert told(store, chronicle.history_at(commit, near)) == told(store, History.build(store, commit)), commit
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> DerivedCache:
+    return DerivedCache(tmp_path / "cache")
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_the_history_at_any_commit_is_what_all_commits_tell(repo: Repo, cache: DerivedCache, seed: int) -> None:
+    commits = make_history(repo, seed)
+    store = Store.open(repo.path)
+    compare(store, Chronicle(store, cache), CommitId(commits[-1]), commits)
+
+
+@pytest.mark.parametrize("name", ["rust-blog", "18f-blog"])
+def test_the_past_of_a_real_site_is_what_all_commits_tell(tmp_path: Path, cache: DerivedCache, name: str) -> None:
+    bundle = CORPORA / f"{name}.bundle"
+    if not bundle.exists():
+        pytest.skip(f"the corpora are not at {CORPORA}")
+    folder = tmp_path / f"{name}.git"
+    subprocess.run(["git", "clone", "-q", "--bare", str(bundle), str(folder)], check=True)
+    store = Store.open(folder)
+    published = store.resolve("HEAD")
+    assert published is not None
+    every = order_of_git(folder, published)
+    chronicle = Chronicle(store, cache)
+    assert [step.stamp.commit for step in chronicle.steps(published, published)] == every
+    compare(store, chronicle, published, random.Random(name).sample(every, COMMITS))
+
+
+def test_it_is_kept_on_disk_and_read_from_there(
+    repo: Repo, cache: DerivedCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commits = make_history(repo, 5)
+    store, tip = Store.open(repo.path), CommitId(commits[-1])
+    steps = list(Chronicle(store, cache).steps(tip, tip))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert list(Chronicle(store, cache).steps(tip, tip)) == steps
+    with pytest.raises(RepositoryProblem, match="not installed"):
+        list(Chronicle(store, DerivedCache(tmp_path / "other")).steps(tip, tip))
+
+
+def test_what_was_kept_grows_by_what_is_new(repo: Repo, cache: DerivedCache) -> None:
+    commits = [CommitId(commit) for commit in make_history(repo, 7, length=30)]
+    store = Store.open(repo.path)
+    list(Chronicle(store, cache).steps(commits[10], commits[10]))
+    later = Chronicle(store, cache)
+    for commit in commits[11:]:
+        assert [step.stamp.commit for step in later.steps(commit, commits[20])] == order_of_git(repo.path, commit)
+
+
+def test_a_chronicle_that_is_damaged_or_of_commits_that_are_gone_is_made_anew(repo: Repo, cache: DerivedCache) -> None:
+    tip = CommitId(make_history(repo, 3)[-1])
+    store = Store.open(repo.path)
+    steps = list(Chronicle(store, cache).steps(tip, tip))
+    for wrong in (b"", b"\x93\x01", b"nonsense"):
+        cache.save_history("chronicle", "", wrong)
+        assert list(Chronicle(store, cache).steps(tip, tip)) == steps
+
+
+def test_a_shallow_clone_that_is_deepened_is_read_anew(repo: Repo, tmp_path: Path, cache: DerivedCache) -> None:
+    for number in range(5):
+        tip = CommitId(repo.commit({"a.md": str(number)}))
+    clone = tmp_path / "clone.git"
+    origin = repo.path.as_uri()
+    subprocess.run(["git", "clone", "-q", "--bare", "--depth=2", origin, str(clone)], check=True)
+    store = Store.open(clone)
+    compare(store, Chronicle(store, cache), tip, order_of_git(clone, tip))
+    subprocess.run(["git", f"--git-dir={clone}", "fetch", "-q", "--unshallow", origin, "main"], check=True)
+    assert len(list(Chronicle(store, cache).steps(tip, tip))) == 5
