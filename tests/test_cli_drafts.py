@@ -21,7 +21,7 @@ from tests.keys import SSHKey
 from tests.repo import Repo
 
 MEMORY = Path("/dev/shm")
-COMMANDS = ("drafts", "draft", "start", "write", "delete", "mv", "close", "unpublish", "restore", "revert", "rollback", "request", "approve",
+COMMANDS = ("drafts", "draft", "start", "write", "delete", "mv", "preview", "close", "unpublish", "restore", "revert", "rollback", "request", "approve",
             "changes", "comment", "withdraw", "lift", "schedule", "publish", "bypass")  # fmt: skip
 Run = Callable[..., Any]
 
@@ -596,3 +596,41 @@ def test_closing_in_a_clone_says_how_to_tell_the_server(house: House) -> None:
     assert clone.do("close", "x").endswith("  next: git push origin --delete drafts/x\n")
     subprocess.run(["git", "push", "-q", "origin", "--delete", "drafts/x"], cwd=clone.path, check=True)
     assert house.run("draft", "x").exit_code == 5
+
+
+# -- showing a draft to others -----------------------------------------------------------------------------------------
+
+
+def test_a_preview_is_printed_once_listed_and_ended(house: House) -> None:
+    begin(house)
+    made = house.run("preview", "x", "--days", "7", "--as", "ola")
+    token = made.stdout.strip()
+    assert re.fullmatch(r"cmsp_[0-9a-z]{12}[0-9A-Za-z]{49}", token)
+    assert f"--revoke {token[5:17]}" in made.stderr
+    listed = house.do("preview", "x", "--list", "--as", "per")
+    assert re.fullmatch(rf"{token[5:17]}  until 20\S+ \S+ +by Ola Hansen\n", listed)
+    house.do("preview", "x", "--revoke", token, "--as", "per")
+    (entry,) = json.loads(house.do("preview", "x", "--list", "--json", "--as", "per"))
+    assert (entry["live"], entry["revoked_at"] is None) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("nothing", "--as", "ola"), "there is no draft"),
+        (("x", "--revoke", "0" * 12, "--as", "ola"), "no such preview"),
+        (("x", "--revoke", "0" * 12, "--list", "--as", "ola"), "exclude each other"),
+    ],
+)
+def test_a_preview_that_cannot_be_is_refused_in_a_sentence(house: House, words: tuple[str, ...], told: str) -> None:
+    begin(house)
+    refused = house.run("preview", *words)
+    assert (refused.exit_code != 0, refused.stdout) == (True, "")
+    assert told in refused.stderr
+
+
+def test_a_clone_says_where_previews_are_made(house: House) -> None:
+    begin(house)
+    refused = house.clone("ola").run("preview", "x")
+    assert refused.exit_code != 0
+    assert "POST /api/v1/drafts/NAME/previews" in refused.stderr

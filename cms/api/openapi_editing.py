@@ -8,6 +8,7 @@ from typing import Any
 
 from cms.api.drafts import LISTED_MOST, VERDICTS
 from cms.api.openapi_parts import COUNT, STATUS_NAMES, TEXT, headers, schema_of, thing
+from cms.api.openapi_previews import preview_paths, preview_schemas
 from cms.api.state import BASE
 from cms.matrix import SCOPES
 from cms.params import OFFSET_MOST
@@ -61,7 +62,7 @@ def texts(*names: str) -> dict[str, Json]:
 
 def editing_schemas() -> dict[str, Json]:
     """The components of these operations."""
-    return _drafts() | _inside_drafts() | _acts() | _accounts() | _proof() | _requests()
+    return _drafts() | _inside_drafts() | _acts() | _accounts() | _proof() | _requests() | preview_schemas()
 
 
 def _drafts() -> dict[str, Json]:
@@ -375,7 +376,7 @@ def editing_paths(bodies: Mapping[str, Json], names: Mapping[str, str], locales:
         bodies: examples of bodies, by component.
         names: examples of parameters in paths.
     """
-    paths = _draft_paths() | _entry_paths(locales) | _account_paths()
+    paths = _draft_paths() | _entry_paths(locales) | _account_paths() | preview_paths(operation, NAME, ID, ACTING)
     for item in paths.values():
         for found in item.values():
             for media in found.get("requestBody", {}).get("content", {}).values():

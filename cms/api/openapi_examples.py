@@ -26,6 +26,7 @@ def editing_examples(first: Entry | None, title_field: str | None) -> Mapping[st
         "ScheduleRequest": {"publish_at": "2035-03-25T07:00:00+02:00"},
         "ScheduleRemoval": {},
         "Closing": {"reason": "Next year"},
+        "NewPreview": {"expires_at": None},
         "NewToken": {"name": "laptop", "scopes": ["draft.read", "draft.write"]},
     }
     return {**examples, "Rename": {**key, "to": f"{first.slug}-2"}} if first is not None else examples

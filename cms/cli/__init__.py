@@ -21,6 +21,7 @@ from cms.cli.exits import FINE, MEANINGS, UNEXPECTED, UNREAD, Refused
 from cms.cli.key import rotate_key, show_key
 from cms.cli.log import show_log
 from cms.cli.output import err, print_bytes, print_error, print_refusal, silence_output
+from cms.cli.preview import preview
 from cms.cli.proof import verify
 from cms.cli.serve import serve
 from cms.cli.start import index, init
@@ -168,6 +169,14 @@ register(
 )
 register("delete", drafts.delete, "cms delete easter posts/paske", panel=DRAFTS)
 register("mv", drafts.move, "cms mv easter posts/paske god-paske", panel=DRAFTS)
+register(
+    "preview",
+    preview,
+    "cms preview easter",
+    "cms preview easter --days 7",
+    "cms preview easter --revoke 5tikdkn1pfo1",
+    panel=DRAFTS,
+)
 register("close", drafts.close, "cms close easter --reason 'Next year'", panel=DRAFTS)
 register("unpublish", verdicts.unpublish, "cms unpublish posts/paske --reason 'Easter is over'", panel=DRAFTS)
 register("restore", verdicts.restore, "cms restore posts/paske", panel=DRAFTS)

@@ -15,6 +15,7 @@ from typing import Annotated
 
 import typer
 
+from cms.auth import Accounts
 from cms.cli.exits import MISSING, REFUSED, Refused
 from cms.cli.git import read_config, run_git, sign_with_git
 from cms.cli.output import print_note
@@ -64,6 +65,7 @@ class Desk:
         folder: where Git is asked who somebody is.
         named: whom ``--as`` named; empty for nobody.
         remote: what a clone pushes to; empty elsewhere.
+        accounts: those of the server; None in a clone.
     """
 
     site: Site
@@ -73,6 +75,7 @@ class Desk:
     named: str
     is_clone: bool
     remote: str
+    accounts: Accounts | None
 
     @cached_property
     def who(self) -> Principal:
@@ -157,7 +160,17 @@ def open_desk(place: Path | None, person: str = "") -> Iterator[Desk]:
             flow = office.flow
         now = datetime.now(UTC)
         remote = remote if is_clone else ""
-        desk = Desk(site=site, flow=flow, now=now, folder=folder, named=person, is_clone=is_clone, remote=remote)
+        accounts = office.accounts if office is not None else None
+        desk = Desk(
+            site=site,
+            flow=flow,
+            now=now,
+            folder=folder,
+            named=person,
+            is_clone=is_clone,
+            remote=remote,
+            accounts=accounts,
+        )
         note_what_is_old(desk)
         yield desk
     finally:
