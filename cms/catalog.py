@@ -20,6 +20,7 @@ from cms.layers import Layers
 from cms.orders import Order, SortSpec, put_in, sort_key, take_out
 from cms.schema import Collection
 from cms.snapshot import Snapshot
+from cms.view import Label
 
 LocaleChain = tuple[str, ...]
 EVERY_LOCALE: LocaleChain = ("*",)
@@ -113,6 +114,8 @@ class Catalog:
         self.answers: dict[tuple[str, bytes], Any] = {}
         self.derived: dict[str, Derived] = {}
         self.referrers: dict[tuple[str, str], set[str]] = {}
+        #: What answers say of the view; None: it is what everybody sees now.
+        self.label: Label | None = None
 
     def advance(self, snapshot: Snapshot, now: float) -> "Catalog":
         """The catalog of *snapshot* at *now*, from this one where they are neighbours."""
@@ -146,6 +149,10 @@ class Catalog:
         new._advance_fragments(self, paths, removed, added)
         new.derived = {name: item.advance(removed, added) for name, item in self.derived.copy().items()}
         return new
+
+    def forget_rendered(self) -> None:
+        """Let go of what was rendered, in a copy that is to be rendered otherwise."""
+        self.fragments, self.answers, self.referrers = Layers({}), {}, {}
 
     def _advance_selections(self, old: "Catalog", name: str, slugs: Iterable[str], touched: set[str]) -> None:
         before, after = old.shelves[name].slugs, self.shelves[name].slugs

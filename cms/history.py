@@ -15,7 +15,7 @@ they are few and every move is exact. A shallow clone's oldest commits seem to h
 """
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -133,6 +133,17 @@ class History:
             self._graves.changed(self._buried(trace)),
             latest(self.departed.changed(updates), MAX_DEPARTED) if updates else self.departed,
         )
+
+    def without(self, is_out: Callable[[str], bool]) -> "History":
+        """The same as if the files at some paths had never gone from there, nor anything come to them."""
+        updates: dict[str, tuple[Departure, ...] | None] = {}
+        for path, departures in self.departed.items():
+            kept = tuple(each for each in departures if each.to is None or not is_out(each.to))
+            if is_out(path) or len(kept) < len(departures):
+                updates[path] = None if is_out(path) or not kept else kept
+        if not updates:
+            return self
+        return History(self.commit, self._lives, self._graves, self.departed.changed(updates))
 
     def differing(self, other: "History") -> set[str]:
         """Return the paths of which *other* says something else: more than what differs between the trees, since a file

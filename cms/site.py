@@ -50,6 +50,7 @@ from cms.snapshot import (
     read_history,
 )
 from cms.store import Store
+from cms.views import Views
 
 PRIVATE_FOLDER = "branchpress"
 INDEX_FOLDER = "index"
@@ -87,6 +88,7 @@ class Site:
         self.chronicle = Chronicle(store, self._cache)
         self.bodies = Bodies(store, self._cache)
         self.departures = Departures(store, self._cache)
+        self.views = Views(self, self._cache)
         self.searches = SearchLog()
         self._watch = store.watch(ref)
         self._catalog: Catalog | None = None
@@ -298,6 +300,10 @@ class Site:
         snapshot = replace(snapshot, history=read_history(self.store, commit, self._cache, self.ref))
         self._cache.prune(model.parse_fingerprint(collection) for collection in model.collections.values())
         return snapshot
+
+    def infer_at(self, commit: CommitId) -> ContentModel:
+        """A content model for a commit that has none written down."""
+        return self._infer(self.store, commit, short_name(self.ref))
 
     @property
     def searcher(self) -> Searcher:

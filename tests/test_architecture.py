@@ -43,6 +43,7 @@ ORDER = (
     *(
         "model",
         "snapshot",
+        "snapshots",
         "postings",
         "fieldpath",
         "bodies",
@@ -74,6 +75,7 @@ ORDER = (
         "adopt",
         "inferred",
         "office",
+        "views",
         "site",
         "log",
     ),
