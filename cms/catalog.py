@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from email.utils import formatdate
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
+from cms.dependencies import Keys, next_moments, surrogate_keys
 from cms.entry import Entry
 from cms.fieldpath import FieldPath, Lookup
 from cms.history import FileHistory
@@ -39,6 +40,13 @@ class Derived(Protocol):
 
     def advance(self, removed: Sequence[Entry], added: Sequence[Entry]) -> "Derived":
         """The same for the next catalog; costs in proportion to what differs."""
+
+
+class Fragment(NamedTuple):
+    """The plain form of an entry as JSON, and a digest of it."""
+
+    body: bytes
+    digest: bytes
 
 
 class Selection:
@@ -102,6 +110,10 @@ class Catalog:
         self.zone = snapshot.model.zone
         self.valid_from = now
         self.valid_until = next_moment(snapshot.timed.values(), now)
+        self.moments = next_moments(snapshot.timed.values(), now)
+        #: Itself, for the next one to name; and the one that this was advanced from, with the keys of what is different in it.
+        self.mark = object()
+        self.news: tuple[object, Keys] | None = None
         #: Seconds since 1970 of the last change: the commit, or the last moment at which something appeared or disappeared.
         self.changed_at: float = max(
             min(snapshot.commit.committed_at.timestamp(), now), last_moment(snapshot.timed.values(), now)
@@ -110,7 +122,7 @@ class Catalog:
         site = snapshot.model.settings.site
         rest = tuple(locale for locale in site.locales if locale != site.default_locale)
         self.default_chain: LocaleChain = (site.default_locale, *rest, "")
-        self.fragments: Layers[bytes] = Layers({})
+        self.fragments: Layers[Fragment] = Layers({})
         self.answers: dict[tuple[str, bytes], Any] = {}
         self.derived: dict[str, Derived] = {}
         self.referrers: dict[tuple[str, str], set[str]] = {}
@@ -148,6 +160,7 @@ class Catalog:
             new._advance_selections(self, name, changed[name].keys(), touched)
         new._advance_fragments(self, paths, removed, added)
         new.derived = {name: item.advance(removed, added) for name, item in self.derived.copy().items()}
+        new.news = (self.mark, surrogate_keys(removed, added))
         return new
 
     def forget_rendered(self) -> None:

@@ -8,15 +8,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
+from hashlib import blake2b
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import orjson
 
 from cms.bodies import Bodies
-from cms.catalog import Catalog
+from cms.catalog import Catalog, Fragment
 from cms.coerce import timestamp_text
 from cms.dates import format_rfc3339
+from cms.dependencies import MODEL, Keys, collection_key, entry_key, members_key
 from cms.entry import RESERVED, Entry
 from cms.errors import InvalidQuery, helpful
 from cms.fieldpath import shown_fields
@@ -85,22 +87,47 @@ class Presenter:
         self._bodies = bodies
         self._asset_url = asset_url
         self._included = 0
+        # What was shown, which references were followed, and where one led to nothing: collection and slug, or collection.
+        self._shown: set[tuple[str, str]] = set()
+        self._named: set[tuple[str, str]] = set()
+        self._missed: set[str] = set()
+
+    @property
+    def keys(self) -> Keys:
+        """What the entries depend on that were rendered so far, but for kept fragments.
+
+        A reference that names nothing visible is not told by its name, which may be that of something hidden.
+        """
+        entries = {entry_key(*name) for name in self._shown | self._named}
+        return frozenset({MODEL, *entries, *map(members_key, self._missed)})
+
+    @property
+    def list_keys(self) -> Keys:
+        """The same collection by collection, for lists."""
+        shown = {collection_key(collection) for collection, _ in self._shown}
+        named = {members_key(collection) for collection, _ in self._named}
+        return frozenset(shown | named | {members_key(collection) for collection in self._missed})
 
     def fragment(self, entry: Entry) -> bytes:
         """The plain form of *entry* as JSON, rendered once for this catalog and its neighbours."""
+        return self.piece(entry).body
+
+    def piece(self, entry: Entry) -> Fragment:
+        """As :meth:`fragment`, with its digest."""
         catalog = self._catalog
-        found: bytes | None = catalog.fragments.get(entry.path)
+        found: Fragment | None = catalog.fragments.get(entry.path)
         if found is None:
             # A result of orjson keeps its over-sized buffer: a copy takes a tenth of the memory.
-            found = bytes(bytearray(orjson.dumps(self.entry(entry, PLAIN, register=True))))
+            body = bytes(bytearray(orjson.dumps(self.entry(entry, PLAIN, register=True))))
+            found = make_fragment(body)
             if catalog.fragments.weight() >= FRAGMENTS_LIMIT:
                 catalog.fragments = Layers({})
             catalog.fragments.put(entry.path, found)
         return found
 
-    def render(self, entry: Entry, shape: Shape) -> bytes:
+    def render(self, entry: Entry, shape: Shape) -> Fragment:
         """*entry* in *shape* as JSON."""
-        return self.fragment(entry) if shape.is_plain else orjson.dumps(self.entry(entry, shape))
+        return self.piece(entry) if shape.is_plain else make_fragment(orjson.dumps(self.entry(entry, shape)))
 
     def entry(self, entry: Entry, shape: Shape, *, register: bool = False) -> dict[str, Any]:
         """*entry* in *shape*, ready for JSON."""
@@ -128,6 +155,7 @@ class Presenter:
         ]
         if register:
             catalog.referrers.setdefault((entry.collection, entry.slug), set()).add(entry.path)
+        self._shown.add((entry.collection, entry.slug))
         if shape.formats and collection.has_body:
             self._add_body(shown, entry, shape.formats)
         return _selected(shown, shape)
@@ -181,12 +209,14 @@ class Presenter:
     def _reference(self, item: Field, value: Any, entry: Entry, name: str, shape: Shape, register: bool) -> Any:
         catalog = self._catalog
         target = catalog.find_reference(value, item.references, entry.locale)
-        if register and isinstance(value, str | int):
-            for collection in item.references:
-                for slug in {str(value), str(value).removeprefix(f"{collection}/")}:
-                    catalog.referrers.setdefault((collection, slug), set()).add(entry.path)
+        names = _names(value, item.references)
+        if register:
+            for known in names:
+                catalog.referrers.setdefault(known, set()).add(entry.path)
         if target is None:
+            self._missed.update(item.references)
             return None
+        self._named.update(names)
         nested = shape.include.get(name)
         inside = shape.only.get(name) or {}
         if nested is None and not shape.depth and not inside:
@@ -199,6 +229,19 @@ class Presenter:
             )
         depth = max(0, shape.depth - 1)
         return self.entry(target, Shape(only=inside, include=nested or {}, depth=depth))
+
+
+def make_fragment(body: bytes) -> Fragment:
+    """*body* with its digest."""
+    return Fragment(body, blake2b(body, digest_size=12).digest())
+
+
+def _names(value: object, targets: Sequence[str]) -> set[tuple[str, str]]:
+    """The names by which a reference may find something: ``slug``, or ``collection/slug``."""
+    if not isinstance(value, str | int):
+        return set()
+    slug = str(value)
+    return {(target, name) for target in targets for name in (slug, slug.removeprefix(f"{target}/"))}
 
 
 @lru_cache(maxsize=50_000)

@@ -61,6 +61,7 @@ class ServerSettings:
     Attributes:
         cache: folder of derived data, relative to a work tree that holds ``cms.toml``; elsewhere a folder inside Git's is used.
         max_age_seconds: how long a cache may keep an answer without asking again.
+        shared_max_age_seconds: the same for caches that serve many and are told of publications; 0: no other rule for them.
         state: folder of what must not be in Git (accounts, the server's key), outside of the repository; empty: see :func:`state_folder`.
         name: the repository is cloned from ``/git/<name>.git``.
         url: public address of this server, for links in messages; never taken from a request.
@@ -69,6 +70,7 @@ class ServerSettings:
 
     cache: str = "search_index"
     max_age_seconds: int = 0
+    shared_max_age_seconds: int = 0
     state: str = ""
     name: str = "site"
     url: str = ""
@@ -239,11 +241,9 @@ def _check_server(server: ServerSettings, path: str) -> None:
             path=path,
             key=("server", "cache"),
         )
-    if server.max_age_seconds < 0:
-        raise InvalidSettings(
-            f"{path}: server.max_age_seconds must be 0 or more", path=path, key=("server", "max_age_seconds")
-        )
-
+    for key in ("max_age_seconds", "shared_max_age_seconds"):
+        if getattr(server, key) < 0:
+            raise InvalidSettings(f"{path}: server.{key} must be 0 or more", path=path, key=("server", key))
     if server.state and not _is_absolute(server.state):
         raise InvalidSettings(
             f"{path}: server.state {server.state!r} must be a whole path, such as '/var/lib/branchpress'",

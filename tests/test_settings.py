@@ -102,6 +102,7 @@ def test_the_first_locale_is_the_default_one() -> None:
         ("a = " + "[" * 5_000 + "]" * 5_000, None, "nested too deep"),
         ("#" * 1_100_000, 1, "larger than"),
         ("[server]\nmax_age_seconds = " + "9" * 5_000, 2, "not valid TOML"),
+        ("[server]\nshared_max_age_seconds = -1\n", 2, "server.shared_max_age_seconds must be 0 or more"),
         ("[search]\nbestbet = 'x'\n", 2, "did you mean 'bestbets'?"),
         *(
             (f"[server]\ncache = '{folder}'\n", 2, "must be a folder inside the site")

@@ -8,6 +8,7 @@ from starlette.responses import RedirectResponse, Response
 
 from cms.api.responses import object_response
 from cms.api.state import BASE, Context, context, no_parameters
+from cms.dependencies import MODEL, collection_key
 from cms.entry import META_KINDS, RESERVED
 from cms.params import find_collection
 from cms.schema import Collection, Field
@@ -65,7 +66,8 @@ async def get_collection(request: Request) -> Response:
         "self": f"{BASE}/collections/{quote(collection.name)}",
         "entries": f"{BASE}/entries/{quote(collection.name)}",
     }
-    return object_response(request, ctx, describe_collection(ctx, collection), links=links)
+    keys = frozenset({MODEL, collection_key(collection.name)})
+    return object_response(request, ctx, describe_collection(ctx, collection), links=links, keys=keys)
 
 
 def describe_collection(ctx: Context, collection: Collection) -> dict[str, Any]:

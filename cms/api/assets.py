@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from cms.api.state import BASE, Context, context, no_parameters
+from cms.dependencies import MODEL, file_key
 from cms.errors import Gone, NotFound
 from cms.refs import BlobId
 
@@ -50,6 +51,7 @@ def _answer(ctx: Context, path: str) -> Response:
     headers = {
         "ETag": f'"{blob}"',
         "Content-Commit": ctx.catalog.snapshot.commit.id,
+        "Surrogate-Key": f"{MODEL} {file_key(path)}",
         "X-Content-Type-Options": "nosniff",
         "Content-Security-Policy": "sandbox; default-src 'none'",
         "Content-Disposition": "inline" if kind.startswith("image/") else "attachment",

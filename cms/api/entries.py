@@ -16,7 +16,7 @@ from cms.api.pages import Answered, Page, keep_answer, view_of
 from cms.api.responses import json_response, page_response, with_query
 from cms.api.search import search_response
 from cms.api.state import BASE, Context, context
-from cms.catalog import Catalog, LocaleChain
+from cms.catalog import Catalog, Fragment, LocaleChain
 from cms.departed import Moved
 from cms.entry import Entry
 from cms.errors import CollectionNotFound, EntryNotFound, Gone
@@ -30,7 +30,7 @@ from cms.params import (
     split_query,
 )
 from cms.present import Presenter, Shape
-from cms.query import count_facets, find_entries, weigh
+from cms.query import count_facets, find_entries, query_keys, weigh
 from cms.refs import BlobId
 
 # From so many values on a query takes long enough for other requests to notice.
@@ -66,15 +66,18 @@ async def list_entries(request: Request) -> Response:
         items = await to_thread.run_sync(_render, ctx.presenter, found, shape)
     else:
         items = _render(ctx.presenter, found, shape)
-    return page_response(request, ctx, Page(limit, offset, page, len(answered.entries)), kept, items, answered.facets)
+    part = Page(limit, offset, page, len(answered.entries))
+    keys = answered.keys | ctx.presenter.list_keys
+    return page_response(request, ctx, part, kept, items, answered.facets, keys=keys)
 
 
 def _answer(catalog: Catalog, wanted: ListRequest) -> Answered:
     query = wanted.queries[0]
-    return Answered(wanted, find_entries(catalog, query), count_facets(catalog, [query], {}))
+    keys = query_keys(catalog.model, query)
+    return Answered(wanted, find_entries(catalog, query), count_facets(catalog, [query], {}), keys)
 
 
-def _render(presenter: Presenter, entries: Sequence[Entry], shape: Shape) -> list[bytes]:
+def _render(presenter: Presenter, entries: Sequence[Entry], shape: Shape) -> list[Fragment]:
     return [presenter.render(entry, shape) for entry in entries]
 
 
@@ -115,7 +118,7 @@ async def get_entry(request: Request) -> Response:
         orjson.dumps(view_of(ctx.catalog)),
         orjson.dumps(links),
     )
-    return json_response(request, ctx, body)
+    return json_response(request, ctx, body, keys=ctx.presenter.keys)
 
 
 def _without_slash(request: Request) -> str:
@@ -148,7 +151,14 @@ async def find_moved(request: Request, ctx: Context, chain: LocaleChain, *, root
 
 
 async def _detail(ctx: Context, entry: Entry, shape: Shape) -> bytes:
-    """*entry* as JSON; a body that must be rendered first is rendered in a worker thread, others wait for nobody."""
+    """*entry* as JSON; a body that must be rendered first is rendered in a worker thread, others wait for nobody.
+
+    It is rendered for this answer even where it is kept, so that the presenter knows what it depends on.
+    """
     if shape.formats and not ctx.site.bodies.holds(BlobId(entry.blob)):
-        return await to_thread.run_sync(ctx.presenter.render, entry, shape)
-    return ctx.presenter.render(entry, shape)
+        return await to_thread.run_sync(_render_whole, ctx.presenter, entry, shape)
+    return _render_whole(ctx.presenter, entry, shape)
+
+
+def _render_whole(presenter: Presenter, entry: Entry, shape: Shape) -> bytes:
+    return orjson.dumps(presenter.entry(entry, shape))

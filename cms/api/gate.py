@@ -1,15 +1,14 @@
 """The gate in front of the endpoints: what is the same for every request, as one plain ASGI application.
 
 Brings the catalog up to date, answers what was answered before from stored bytes, and adds what depends on the request's headers: conditional
-requests, HEAD, compression, CORS. Stored answers belong to one catalog and are dropped with it, so they can never be stale.
+requests, HEAD, compression, CORS. Stored answers belong to one catalog, and what the next one may answer otherwise is dropped with it.
 """
 
 import gzip
 import time
-from collections.abc import MutableMapping
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import brotli
 from anyio import CapacityLimiter, to_thread
@@ -17,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from cms.api.answers import Answers, Headers, Stored, make_stored
 from cms.api.lanes import Lanes
 from cms.api.metrics import Metrics
 from cms.api.pages import next_page
@@ -24,12 +24,8 @@ from cms.api.problems import problem_response, respond_to_error
 from cms.auth import holds_password
 from cms.catalog import Catalog
 from cms.errors import CMSError, InvalidSettings, NotFound
-from cms.searchlog import Result
 from cms.site import Site
 
-Headers = list[tuple[bytes, bytes]]
-STORED_BYTES = 64 * 1024 * 1024
-STORED_ITEM_BYTES = 2 * 1024 * 1024
 COMPRESSED_FROM_BYTES = 860
 PIECE_BYTES = 1024 * 1024
 ALIVE = "/healthz"  # answers also while a large change is being read
@@ -49,17 +45,6 @@ PREFLIGHT: Headers = [
 TEXTUAL = (b"application/json", b"application/problem+json", b"text/", b"application/vnd.oai")
 
 
-class Stored(NamedTuple):
-    """An answer as it was first given; ``variants`` are its encodings, ``searched`` what a search is counted as."""
-
-    status: int
-    headers: Headers
-    body: bytes
-    etag: bytes
-    variants: MutableMapping[bytes, tuple[Headers, bytes]]
-    searched: tuple[Result, str] | None = None
-
-
 class Gate:
     """Wraps the router of one site."""
 
@@ -67,9 +52,7 @@ class Gate:
         self._app = app
         self._site = site
         self._metrics = metrics
-        self._catalog: Catalog | None = None
-        self._stored: dict[tuple[bytes, bytes], Stored] = {}
-        self._size = 0
+        self._answers = Answers()
         # One at a time, in a thread of its own: neither searches nor a queue of requests that wait for it can hold it up.
         self._refreshing = CapacityLimiter(1)
         self._lanes = Lanes()
@@ -96,16 +79,17 @@ class Gate:
         if method == "GET" or method == "HEAD":
             key = (scope.get("raw_path") or scope["path"].encode(), scope["query_string"])
             catalog = None if site.is_empty else site.catalog
-            if catalog is not self._catalog:
-                self._stored, self._size, self._catalog = {}, 0, catalog
-            stored = self._stored.get(key)
+            if catalog is not self._answers.catalog:
+                self._answers.follow(catalog)
+            stored = self._answers.find(key)
             if stored is None and catalog is not None:
                 page = next_page(scope, catalog)
                 if page is not None:
-                    stored = self._store(key, catalog, 200, *page)
+                    stored = make_stored(catalog, 200, *page)
+                    self._answers.keep(key, stored)
             if stored is None:
                 stored = await self._ask(scope, receive, key, catalog)
-            caching = _cache_control(catalog, now, is_shared=is_shared)
+            caching = _cache_control(catalog, stored.until, now, is_shared=is_shared)
             await self._answer(scope, send, stored, caching, body_wanted=method == "GET")
             self._metrics.count(scope, method, stored.status, time.perf_counter() - started)
             if stored.searched is not None:
@@ -207,30 +191,9 @@ class Gate:
         # What the endpoint matched is wanted by the metrics.
         scope["route_name"] = inner.get("route_name", "")
         body = b"".join(parts)
-        return self._store(key, catalog, status, headers, body, inner.get("searched"))
-
-    def _store(
-        self,
-        key: tuple[bytes, bytes],
-        catalog: Catalog | None,
-        status: int,
-        headers: Headers,
-        body: bytes,
-        searched: tuple[Result, str] | None = None,
-    ) -> Stored:
-        """The answer, kept when it is a success with a validator, and when nothing new came while it was made."""
-        etag = next((value for name, value in headers if name == b"etag"), b"")
-        stored = Stored(status, headers, body, etag, {}, searched)
-        if status == 200 and etag and len(body) <= STORED_ITEM_BYTES and catalog is self._catalog:
-            self._keep(key, stored)
+        stored = make_stored(catalog, status, headers, body, inner.get("searched"))
+        self._answers.keep(key, stored)
         return stored
-
-    def _keep(self, key: tuple[bytes, bytes], stored: Stored) -> None:
-        self._size += 2 * len(stored.body) + 1000
-        self._stored[key] = stored
-        while self._size > STORED_BYTES and self._stored:
-            oldest = next(iter(self._stored))
-            self._size -= 2 * len(self._stored.pop(oldest).body) + 1000
 
     async def _answer(self, scope: Scope, send: Send, stored: Stored, caching: bytes, *, body_wanted: bool) -> None:
         accepted, condition = b"", b""
@@ -259,18 +222,24 @@ class Gate:
         await send({"type": "http.response.body", "body": bytes(body)})
 
 
-def _cache_control(catalog: Catalog | None, now: float, *, is_shared: bool) -> bytes:
-    """As long as the site allows, and never past the next moment at which something appears or disappears.
+def _cache_control(catalog: Catalog | None, until: float, now: float, *, is_shared: bool) -> bytes:
+    """As long as the site allows, and never past the next moment at which what is answered may change.
 
     Args:
+        until: that moment, in seconds since 1970.
         is_shared: caches that serve many may keep it: not what was asked for with a secret, though it is the same for everybody, since such
             a cache could not tell a right secret from a wrong one.
     """
     if catalog is None:
         return b"no-store"
-    most = catalog.model.settings.server.max_age_seconds
-    seconds = max(0, int(min(most, catalog.valid_until - now)))
-    return b"%b, max-age=%d, must-revalidate" % (b"public" if is_shared else b"private", seconds)
+    server, left = catalog.model.settings.server, max(0.0, until - now)
+    seconds = int(min(server.max_age_seconds, left))
+    if not is_shared:
+        return b"private, max-age=%d, must-revalidate" % seconds
+    if not server.shared_max_age_seconds:
+        return b"public, max-age=%d, must-revalidate" % seconds
+    shared = int(min(server.shared_max_age_seconds, left))
+    return b"public, max-age=%d, s-maxage=%d, must-revalidate" % (seconds, shared)
 
 
 def _variant(stored: Stored, encoding: bytes) -> tuple[Headers, bytes]:
@@ -291,7 +260,7 @@ def _variant(stored: Stored, encoding: bytes) -> tuple[Headers, bytes]:
     if encoding:
         headers.append((b"content-encoding", encoding))
     if stored.etag:
-        headers.append((b"etag", stored.etag[:-1] + b"-" + encoding + b'"' if encoding else stored.etag))
+        headers.append((b"etag", _tag(stored.etag, encoding)))
     stored.variants[encoding] = (headers, body)
     return headers, body
 
@@ -312,10 +281,16 @@ def _encoding(accepted: bytes) -> bytes:
     return best if weight > 0 and weight >= wanted.get(b"identity", 0.0) else b""
 
 
+def _tag(etag: bytes, encoding: bytes) -> bytes:
+    """The validator of an encoding: a weak one serves for all."""
+    return etag if not encoding or etag.startswith(b"W/") else etag[:-1] + b"-" + encoding + b'"'
+
+
 def _matches(condition: bytes, etag: bytes) -> bool:
-    """RFC 9110, 13.1.2: a list of tags, compared weakly; ours names its encoding behind a hyphen."""
+    """RFC 9110, 13.1.2: a list of tags, compared weakly; a strong one of ours names its encoding behind a hyphen."""
     if condition.strip() == b"*":
         return True
+    etag = etag.removeprefix(b"W/")
     for part in condition.split(b","):
         tag = part.strip().removeprefix(b"W/")
         if tag == etag or (tag.startswith(etag[:-1] + b"-") and tag.endswith(b'"')):

@@ -198,7 +198,7 @@ def _site_paths(ctx: Context, collections: Sequence[CollectionParameters]) -> di
     file = {
         "description": "The file. Images are shown, everything else is offered for saving.",
         "content": {kind: {"schema": {}} for kind in sorted(SAFE_TYPES)},
-        "headers": headers("ETag", "Cache-Control", "Content-Commit", "Vary"),
+        "headers": headers("ETag", "Cache-Control", "Surrogate-Key", "Content-Commit", "Vary"),
     }
     moved: Json = {"308": {"$ref": "#/components/responses/Moved"}}
     openapi = answers(json_answer("OpenAPI 3.1.", {"type": "object"}), 400, 503)

@@ -60,7 +60,7 @@ STATUS_ERRORS: Mapping[int, tuple[type[CMSError], ...]] = {
     ),
 }
 PLACES = ("parameter", "nearest", "path", "field", "rule", "hint", "severity")
-CACHED = ("ETag", "Last-Modified", "Cache-Control", "Content-Commit", "Vary")
+CACHED = ("ETag", "Last-Modified", "Cache-Control", "Surrogate-Key", "Content-Commit", "Vary")
 
 
 def schema_of(name: str) -> Json:
@@ -264,7 +264,8 @@ def fixed_headers() -> dict[str, Json]:
     texts = {
         "ETag": "Validator; send it back as `If-None-Match`.",
         "Last-Modified": "When something that is served last changed.",
-        "Cache-Control": "Never longer than until the next entry appears or disappears by its date.",
+        "Cache-Control": "Never longer than until something that it depends on appears or disappears by its date.",
+        "Surrogate-Key": "What it depends on, for caches that are told of publications.",
         "Content-Commit": "The commit that was read.",
         "Vary": "What else the answer depends on.",
         "Link": "The other pages of a list (RFC 8288).",
@@ -285,7 +286,7 @@ def fixed_responses() -> dict[str, Json]:
         "NotModified": {"description": "What the client has is still right.", "headers": headers(*CACHED)},
         "Moved": {
             "description": "It had this address earlier; `Location` names the one it has now.",
-            "headers": headers("Location", "Cache-Control"),
+            "headers": headers("Location", "Cache-Control", "Surrogate-Key"),
         },
     }
     for status, text in STATUS_TEXTS.items():

@@ -4,18 +4,18 @@ What a query finds in all is kept with its catalog, so a further page is a slice
 that way without asking the router.
 """
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from hashlib import blake2b
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
 import orjson
 from starlette.types import Scope
 
-from cms import __version__
 from cms.api.state import BASE
-from cms.catalog import Catalog
+from cms.catalog import Catalog, Fragment
+from cms.dependencies import WHOLE, Keys, format_keys
 from cms.entry import Entry
 from cms.facets import FacetValue
 from cms.params import ListRequest, split_place
@@ -31,11 +31,12 @@ Headers = list[tuple[bytes, bytes]]
 
 
 class Answered(NamedTuple):
-    """What a query finds in all."""
+    """What a query finds in all, and what that depends on."""
 
     wanted: ListRequest
     entries: list[Entry]
     facets: Mapping[str, Sequence[FacetValue]]
+    keys: Keys = WHOLE
 
 
 class Page(NamedTuple):
@@ -53,20 +54,40 @@ def view_of(catalog: Catalog) -> dict[str, str]:
     return {"commit": snapshot.commit.id, "view": snapshot.model.settings.site.branch}
 
 
-def catalog_headers(scope: Scope, catalog: Catalog) -> Headers:
+def digest_of(body: bytes, catalog: Catalog) -> bytes:
+    """What changes with *body*, and not with the commit that is named in it.
+
+    No content can hold the id of the commit that it is in, so nothing else is left out.
+    """
+    return blake2b(body.replace(catalog.snapshot.commit.id.encode(), b""), digest_size=12).digest()
+
+
+def catalog_headers(scope: Scope, catalog: Catalog, digest: bytes, keys: Keys = WHOLE) -> Headers:
     """The headers of everything that is read from a catalog.
 
-    An answer is a function of the commit, the moment and the request, so these are what the strong validator is made of.
+    The validator is that of the answer itself. It is weak, because two answers that it calls the same may name two commits, unless the
+    request named one.
+
+    Args:
+        digest: of what is answered (:func:`digest_of`).
+        keys: what it depends on; everything, unless it is known better.
     """
-    commit = catalog.snapshot.commit.id
-    what = f"{__version__}:{commit}:{catalog.changed_at}:{catalog.model.is_inferred}:{scope.get('root_path', '')}"
-    path: bytes = scope.get("raw_path") or scope["path"].encode()
-    etag = hashlib.blake2b(b"%b:%b?%b" % (what.encode(), path, scope["query_string"]), digest_size=12).hexdigest()
+    view = scope.get("view")
+    strength = b"" if view is not None and view.is_pinned else b"W/"
     return [
-        (b"etag", f'"{etag}"'.encode()),
-        (b"content-commit", commit.encode()),
+        (b"etag", b'%b"%b"' % (strength, digest.hex().encode())),
+        (b"content-commit", catalog.snapshot.commit.id.encode()),
         (b"last-modified", catalog.last_modified.encode()),
+        (b"surrogate-key", format_keys(keys)),
     ]
+
+
+class Body(NamedTuple):
+    """A list as JSON, its ``Link`` header, and what its validator is made of."""
+
+    content: bytes
+    link: bytes
+    digest: bytes
 
 
 def page_body(
@@ -74,11 +95,11 @@ def page_body(
     kept: str,
     catalog: Catalog,
     page: Page,
-    items: Sequence[bytes],
+    items: Sequence[Fragment],
     facets: Mapping[str, Sequence[FacetValue]],
     more_meta: Mapping[str, Any] | None = None,
-) -> tuple[bytes, bytes]:
-    """(one page of rendered entries with its ``meta`` and ``links``, the ``Link`` header).
+) -> Body:
+    """One page of rendered entries with its ``meta`` and ``links``.
 
     Args:
         kept: the query string without the parameters that name the page.
@@ -96,9 +117,11 @@ def page_body(
     if more_meta:
         meta |= more_meta
     links = page_links(path, kept, page)
-    body = b'{"data":[%b],"meta":%b,"links":%b}' % (b",".join(items), orjson.dumps(meta), orjson.dumps(links))
+    rest = b'"meta":%b,"links":%b}' % (orjson.dumps(meta), orjson.dumps(links))
+    content = b'{"data":[%b],%b' % (b",".join([item.body for item in items]), rest)
     del links["self"]
-    return body, link_header(links)
+    digest = digest_of(rest + b"".join([item.digest for item in items]), catalog)
+    return Body(content, link_header(links), digest)
 
 
 def link_header(links: Mapping[str, str]) -> bytes:
@@ -165,7 +188,7 @@ def next_page(scope: Scope, catalog: Catalog) -> tuple[Headers, bytes] | None:
         items = [fragments[entry.path] for entry in answered.entries[page.offset : page.offset + limit]]
     except KeyError:
         return None
-    body, link = page_body(path.decode("latin-1"), kept.decode("latin-1"), catalog, page, items, answered.facets)
-    headers = catalog_headers(scope, catalog)
-    headers += [(b"content-type", JSON), (b"link", link)] if link else [(b"content-type", JSON)]
-    return headers, body
+    body = page_body(path.decode("latin-1"), kept.decode("latin-1"), catalog, page, items, answered.facets)
+    headers = catalog_headers(scope, catalog, body.digest, answered.keys)
+    headers += [(b"content-type", JSON), (b"link", body.link)] if body.link else [(b"content-type", JSON)]
+    return headers, body.content

@@ -35,7 +35,7 @@ async def get_entry(request: Request) -> Response:
                 collection=collection.name,
                 slug=shown,
             )
-        body = Presenter(catalog, asked.site.bodies, f"{BASE}/assets/").render(entry, shape)
+        body = Presenter(catalog, asked.site.bodies, f"{BASE}/assets/").render(entry, shape).body
         meta = encode({"draft": name, "head": draft.head})
         headers = {**PRIVATE, "ETag": f'"{draft.head}"'}
         return Response(b'{"data":%b,"meta":%b}' % (body, meta), media_type="application/json", headers=headers)

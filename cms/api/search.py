@@ -10,9 +10,11 @@ from starlette.responses import Response
 from cms.api.pages import Page
 from cms.api.responses import page_response
 from cms.api.state import Context, context
+from cms.catalog import Fragment
 from cms.entry import Entry
 from cms.errors import SearchUnavailable
 from cms.params import ListRequest, Pairs, read_search_request, split_place, split_query
+from cms.present import make_fragment
 from cms.searching import Found
 from cms.searchlog import Result
 
@@ -73,7 +75,7 @@ def _find(request: Request, ctx: Context, wanted: ListRequest) -> Found:
     return found
 
 
-def _item(ctx: Context, wanted: ListRequest, found: Found, entry: Entry, score: float, *, marked: bool) -> bytes:
+def _item(ctx: Context, wanted: ListRequest, found: Found, entry: Entry, score: float, *, marked: bool) -> Fragment:
     extra: dict[str, Any] = {"score": round(score, 4)}
     if entry.path in found.pinned:
         extra["pinned"] = True
@@ -82,4 +84,4 @@ def _item(ctx: Context, wanted: ListRequest, found: Found, entry: Entry, score: 
         # The engine knows the excerpt as the summary, and as a field when its schema gives it a weight.
         shown = {OWN_NAMES.get(snippet.field, snippet.field): snippet.html for snippet in snippets if snippet.marked}
         extra["highlights"] = [{"field": field, "html": html} for field, html in shown.items()]
-    return orjson.dumps({**ctx.presenter.entry(entry, wanted.shape), **extra})
+    return make_fragment(orjson.dumps({**ctx.presenter.entry(entry, wanted.shape), **extra}))
