@@ -20,6 +20,7 @@ from cms.present import BODY_FORMATS, DEPTH_LIMIT, FORMATS, PLAIN, Shape, check_
 from cms.query import Query, read_sort
 from cms.schema import Collection
 from cms.settings import find_nearest, nearest
+from cms.view import VIEW_PARAMETERS
 
 ALIASES = {
     "q": "search",
@@ -50,10 +51,11 @@ LIST_PARAMETERS = (
     "facet",
     "facet.limit",
     "highlight",
+    *VIEW_PARAMETERS,
 )
-DETAIL_PARAMETERS = ("fields", "include", "depth", "format", "locale", "fallback")
+DETAIL_PARAMETERS = ("fields", "include", "depth", "format", "locale", "fallback", *VIEW_PARAMETERS)
 SEARCH_PARAMETERS = (*LIST_PARAMETERS, "collection", "similar")
-SUGGEST_PARAMETERS = ("search", "limit", "collection", "locale", "fallback")
+SUGGEST_PARAMETERS = ("search", "limit", "collection", "locale", "fallback", *VIEW_PARAMETERS)
 PLACES = (b"page=", b"offset=", b"skip=")
 PLACE_MARKS = (*PLACES, b"page[", b"offset[", b"skip[", b"%")  # without any of them no page is named
 SHAPING = frozenset({"fields", "include", "depth", "format"})
@@ -129,6 +131,8 @@ def read_parameters(pairs: Pairs, allowed: Iterable[str]) -> Parameters:
         head = matched[1] if matched else name
         head = ALIASES.get(head, head)
         brackets = re.findall(r"\[([^\[\]]*)\]", matched[2]) if matched else []
+        if head == "status" and "draft" in known:
+            raise InvalidQuery("what is not published is read with draft= and the name of a draft", parameter=name)
         if head not in known or matched is None:
             names = [*known, *(alias for alias, meant in ALIASES.items() if meant in known)]
             raise InvalidQuery(

@@ -44,7 +44,8 @@ class Lane:
 
 
 class Lanes:
-    """The lanes of one server process: full text, queries over many entries, sorting words for completions, files, drafts, acts and passwords.
+    """The lanes of one server process: full text, queries over many entries, sorting words for completions, files, views other than the
+    present one, drafts, acts and passwords.
 
     Sorting and files are done once for many who wait for it, so they take one thread and many may wait. Tokens are looked up beside passwords, so
     that nobody who guesses these holds up programs that have one.
@@ -62,4 +63,5 @@ class Lanes:
         self.writes = Lane(waiting_most=200)
         self.secrets = Lane(waiting_most=200)
         self.tokens = Lane(waiting_most=500)
+        self.views = Lane(waiting_most=20)
         self.last_file: tuple[str, bytes] = ("", b"")

@@ -5,10 +5,15 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from cms.api.lanes import Lanes
+from cms.bodies import Bodies
 from cms.catalog import Catalog
+from cms.departed import Departures
+from cms.overlay import Reader
 from cms.params import read_parameters, split_query
 from cms.present import Presenter
 from cms.site import Site
+from cms.view import VIEW_PARAMETERS
+from cms.views import View
 
 BASE = "/api/v1"
 
@@ -21,6 +26,10 @@ class Context:
     catalog: Catalog
     presenter: Presenter
     lanes: Lanes
+    bodies: Bodies
+    reader: Reader
+    departures: Departures
+    view: View | None = None
 
 
 def context(request: Request) -> Context:
@@ -31,13 +40,18 @@ def context(request: Request) -> Context:
     """
     site: Site = request.scope["site"]
     catalog = request.scope.get("catalog") or site.catalog
-    return Context(site, catalog, Presenter(catalog, site.bodies, f"{BASE}/assets/"), request.scope["lanes"])
+    view: View | None = request.scope.get("view")
+    seen: Site | View = site if view is None else view
+    reader = site.store if view is None else view.reader
+    presenter = Presenter(catalog, seen.bodies, f"{BASE}/assets/")
+    return Context(site, catalog, presenter, request.scope["lanes"], seen.bodies, reader, seen.departures, view)
 
 
 def no_parameters(request: Request) -> None:
-    """Refuse every parameter, for what takes none.
+    """Refuse every parameter, for what takes none but those that name the view it is read from.
 
     Raises:
         InvalidQuery: names the first one.
     """
-    read_parameters(split_query(request.scope["query_string"]), ())
+    known = VIEW_PARAMETERS if "view" in request.scope else ()
+    read_parameters(split_query(request.scope["query_string"]), known)
