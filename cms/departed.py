@@ -84,6 +84,7 @@ class Departures:
         self._cache = cache
         self._lock = Lock()
         self._index: _Index | None = None
+        self._first_paths: tuple[_Index, dict[str, str]] | None = None
         # The models that the site has had, each with a commit that had it, the one found last in front.
         self._models: list[tuple[CommitId, ContentModel | None]] = []
 
@@ -109,6 +110,20 @@ class Departures:
             if found is not None:
                 return Moved(found.collection, found.slug)
         return Withdrawn(address.at)
+
+    def first_paths(self, catalog: Catalog) -> Mapping[str, str]:
+        """For each file that had another path when it was first public, that path.
+
+        Raises:
+            RepositoryProblem: the repository cannot be read.
+        """
+        index = self._index_of(catalog)
+        known = self._first_paths
+        if known is None or known[0] is not index:
+            moved = (address for addresses in index.paths.values() for address in addresses if address.to is not None)
+            latest = sorted(moved, key=lambda address: (address.at, address.path), reverse=True)
+            known = self._first_paths = index, {address.to: address.path for address in latest if address.to}
+        return known[1]
 
     def _index_of(self, catalog: Catalog) -> _Index:
         index = self._index

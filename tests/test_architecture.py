@@ -69,6 +69,7 @@ ORDER = (
         "treepolicy",
         "judge",
         "delta",
+        "feeds",
         "auth",
         "workflow",
         "proof",

@@ -21,7 +21,7 @@ ROOT = Path(cms.__file__).parent
 ASKING = ("require", "allows", "find", "find_for")
 PUBLIC = ("published.read", "health.read")
 #: Answered to everybody before the workflow came; what joins them must be as public.
-READ_ONLY = ("/entries", "/search", "/suggest", "/assets", "/collections", "/openapi.json")
+READ_ONLY = ("/entries", "/search", "/suggest", "/assets", "/collections", "/openapi.json", "/feeds")
 
 
 def asked(items: list[BaseRoute], prefix: str = "") -> Iterator[str]:

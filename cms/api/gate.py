@@ -42,7 +42,10 @@ PREFLIGHT: Headers = [
     (b"allow", b"GET, HEAD, OPTIONS"),
     (b"content-length", b"0"),
 ]
-TEXTUAL = (b"application/json", b"application/problem+json", b"text/", b"application/vnd.oai")
+TEXTUAL = (
+    *(b"application/json", b"application/problem+json", b"text/", b"application/vnd.oai"),
+    *(b"application/xml", b"application/rss+xml", b"application/atom+xml", b"application/feed+json"),
+)
 
 
 class Gate:

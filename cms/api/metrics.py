@@ -15,10 +15,10 @@ from cms.site import Site
 KIND = "text/plain; version=0.0.4; charset=utf-8"
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 KINDS = frozenset(
-    {"site", "collections", "entries", "search", "suggest", "openapi.json", "assets"}
+    {"site", "collections", "entries", "search", "suggest", "openapi.json", "assets", "feeds"}
     | {"drafts", "history", "session", "me", "tokens"}
 )
-OUTSIDE = ("healthz", "readyz", "metrics", "git", "setup")
+OUTSIDE = ("healthz", "readyz", "metrics", "git", "setup", "sitemap.xml")
 
 
 class Metrics:

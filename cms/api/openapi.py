@@ -15,6 +15,7 @@ from cms.api.assets import SAFE_TYPES
 from cms.api.openapi_editing import TAGS, editing_paths, editing_schemas, security_schemes
 from cms.api.openapi_entries import component_names, entry_components
 from cms.api.openapi_examples import editing_examples, path_examples
+from cms.api.openapi_feeds import feed_paths
 from cms.api.openapi_parameters import CollectionParameters, query_parameter, search_parameters, shared_parameters
 from cms.api.openapi_parts import (
     answers,
@@ -63,6 +64,7 @@ def openapi_document(ctx: Context) -> Json:
         paths |= _collection_paths(ctx, collection, name, parameters[collection.name])
     hits = [item for name in names.values() for item in (schema_of(f"{name}Entry"), schema_of(f"{name}Part"))]
     schemas["SearchResult"] = enveloped({"type": "array", "items": {"anyOf": hits} if hits else {}}, "ListMeta")
+    paths |= feed_paths(ctx)
     editing = _editing(ctx)
     return {
         "openapi": "3.1.0",
