@@ -36,7 +36,7 @@ class ViewSpec:
 
     Attributes:
         at: as it was written; what it means depends on the site's time zone.
-        preview: a secret.
+        preview: a secret; *is_in_header*: it was not sent in the query, and must not get there.
     """
 
     ref: str = ""
@@ -44,12 +44,13 @@ class ViewSpec:
     draft: str = ""
     drafts: tuple[str, ...] = ()
     preview: str = field(default="", repr=False)
+    is_in_header: bool = False
 
     @property
     def query(self) -> str:
         """The parameters that ask for the same again."""
         parts = [("ref", self.ref), ("at", self.at), ("draft", self.draft)]
-        parts += [("with", ",".join(self.drafts)), ("preview", self.preview)]
+        parts += [("with", ",".join(self.drafts)), ("preview", "" if self.is_in_header else self.preview)]
         return "&".join(f"{name}={quote(value, safe=',:/')}" for name, value in parts if value)
 
 

@@ -21,6 +21,7 @@ from cms.api.lanes import Lanes
 from cms.api.metrics import Metrics
 from cms.api.pages import next_page
 from cms.api.problems import problem_response, respond_to_error
+from cms.api.viewing import Viewing, wants_view
 from cms.auth import holds_password
 from cms.catalog import Catalog
 from cms.errors import CMSError, InvalidSettings, NotFound
@@ -59,6 +60,7 @@ class Gate:
         # One at a time, in a thread of its own: neither searches nor a queue of requests that wait for it can hold it up.
         self._refreshing = CapacityLimiter(1)
         self._lanes = Lanes()
+        self._viewing = Viewing(app, site, self._lanes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -66,6 +68,9 @@ class Gate:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
+        if wants_view(scope) and not self._site.is_empty:
+            await self._look(scope, send, started)
+            return
         if scope["path"].startswith(UNKEPT) and not scope["path"].endswith("\n"):
             await self._pass(scope, receive, send, started)
             return
@@ -134,6 +139,18 @@ class Gate:
         except CMSError as error:
             return respond_to_error(Request({**scope, "site": self._site}), error)
         return None
+
+    async def _look(self, scope: Scope, send: Send, started: float) -> None:
+        """Answer from the view that a request names; nothing of it is kept."""
+        now = time.time()
+        if self._site.is_stale(now):
+            await to_thread.run_sync(self._site.refresh, now, limiter=self._refreshing)
+        found = await self._viewing.answer(scope)
+        stored = make_stored(None, found.status, found.headers, found.body)
+        await self._answer(scope, found.seal(send), stored, found.caching, body_wanted=scope["method"] == "GET")
+        self._metrics.count(scope, scope["method"], found.status, time.perf_counter() - started)
+        if found.searched is not None:
+            self._site.searches.count(*found.searched)
 
     async def _pass(self, scope: Scope, receive: Receive, send: Send, started: float) -> None:
         """Let an endpoint answer somebody by name: brought up to date before, never stored, open to no other site."""
