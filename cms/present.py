@@ -197,7 +197,7 @@ class Presenter:
         if item.references:
             return self._reference(item, value, entry, name, shape, register)
         if item.asset and isinstance(value, str):
-            return value if "://" in value or value.startswith("//") else self._asset_url + value.lstrip("/")
+            return value if "://" in value or value.startswith("//") else self._asset(value.lstrip("/"))
         if isinstance(value, dict):
             inside = item.properties
             return {
@@ -205,6 +205,11 @@ class Presenter:
                 for key, part in value.items()
             }
         return value
+
+    def _asset(self, path: str) -> str:
+        label = self._catalog.label
+        url = self._asset_url + path
+        return url if label is None else label.link(url)
 
     def _reference(self, item: Field, value: Any, entry: Entry, name: str, shape: Shape, register: bool) -> Any:
         catalog = self._catalog

@@ -74,6 +74,10 @@ class Label:
     note: Mapping[str, Any] = field(default_factory=dict, hash=False)
     is_pinned: bool = False
 
+    def link(self, url: str) -> str:
+        """*url*, leading into this view."""
+        return f"{url}{'&' if '?' in url else '?'}{self.query}" if self.query else url
+
 
 def names_view(raw: bytes) -> bool:
     """Whether a raw query string names a view, also where names are percent-encoded. Asked at every request."""

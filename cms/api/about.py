@@ -1,11 +1,13 @@
 """The site and its collections as JSON: ``/``, ``/collections``, ``/collections/{collection}``."""
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from cms.api.pages import link_of
 from cms.api.responses import object_response
 from cms.api.state import BASE, Context, context, no_parameters
 from cms.dependencies import MODEL, collection_key
@@ -28,7 +30,7 @@ async def get_site(request: Request) -> Response:
         "time_zone": site.time_zone,
         "branch": site.branch,
         "collections": [
-            {"name": name, "count": shelf.count, "url": f"{BASE}/entries/{quote(name)}"}
+            {"name": name, "count": shelf.count, "url": link_of(ctx.catalog, f"{BASE}/entries/{quote(name)}")}
             for name, shelf in ctx.catalog.shelves.items()
         ],
     }
@@ -40,7 +42,7 @@ async def get_site(request: Request) -> Response:
         "openapi": f"{BASE}/openapi.json",
         **{f"entries:{name}": f"{BASE}/entries/{quote(name)}" for name in ctx.catalog.shelves},
     }
-    return object_response(request, ctx, data, links=links)
+    return object_response(request, ctx, data, links=_in_view(ctx, links))
 
 
 async def lead_to_site(request: Request) -> Response:
@@ -54,7 +56,8 @@ async def list_collections(request: Request) -> Response:
     ctx = context(request)
     no_parameters(request)
     data = [describe_collection(ctx, collection) for collection in ctx.catalog.model.collections.values()]
-    return object_response(request, ctx, data, links={"self": f"{BASE}/collections"}, more_meta={"total": len(data)})
+    links = _in_view(ctx, {"self": f"{BASE}/collections"})
+    return object_response(request, ctx, data, links=links, more_meta={"total": len(data)})
 
 
 async def get_collection(request: Request) -> Response:
@@ -67,7 +70,11 @@ async def get_collection(request: Request) -> Response:
         "entries": f"{BASE}/entries/{quote(collection.name)}",
     }
     keys = frozenset({MODEL, collection_key(collection.name)})
-    return object_response(request, ctx, describe_collection(ctx, collection), links=links, keys=keys)
+    return object_response(request, ctx, describe_collection(ctx, collection), links=_in_view(ctx, links), keys=keys)
+
+
+def _in_view(ctx: Context, links: Mapping[str, str]) -> dict[str, str]:
+    return {name: link_of(ctx.catalog, url) for name, url in links.items()}
 
 
 def describe_collection(ctx: Context, collection: Collection) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from cms.api.pages import commit_of, link_of
 from cms.api.state import BASE, Context, context, no_parameters
 from cms.dependencies import MODEL, file_key
 from cms.errors import Gone, NotFound
@@ -39,7 +40,9 @@ async def get_asset(request: Request) -> Response:
 
 def _answer(ctx: Context, path: str) -> Response:
     kind = _kind(path)
-    blob = ctx.site.store.find_blob(ctx.catalog.snapshot.commit.id, path) if kind else None
+    if ctx.view is not None and ctx.view.withholds(path):
+        kind = ""
+    blob = ctx.reader.find_blob(ctx.catalog.snapshot.commit.id, path) if kind else None
     if blob is None:
         departures = ctx.catalog.snapshot.history.departed.get(path) if kind else None
         if departures is None:
@@ -47,10 +50,10 @@ def _answer(ctx: Context, path: str) -> Response:
         target = departures[0].to
         if target is None or not _kind(target):
             raise Gone(f"the asset {path!r} was withdrawn")
-        return RedirectResponse(f"{BASE}/assets/{quote(target)}", 308)
+        return RedirectResponse(link_of(ctx.catalog, f"{BASE}/assets/{quote(target)}"), 308)
     headers = {
         "ETag": f'"{blob}"',
-        "Content-Commit": ctx.catalog.snapshot.commit.id,
+        "Content-Commit": commit_of(ctx.catalog),
         "Surrogate-Key": f"{MODEL} {file_key(path)}",
         "X-Content-Type-Options": "nosniff",
         "Content-Security-Policy": "sandbox; default-src 'none'",
@@ -64,7 +67,7 @@ def _read(ctx: Context, blob: BlobId) -> bytes:
     known, content = ctx.lanes.last_file
     if known == blob:
         return content
-    content = ctx.site.store.read_blob(blob)
+    content = ctx.reader.read_blob(blob)
     if SHARED_BYTES_LEAST <= len(content) <= SHARED_BYTES_MOST:
         ctx.lanes.last_file = (blob, content)
     return content

@@ -12,7 +12,7 @@ from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from cms.api.pages import Answered, Page, keep_answer, view_of
+from cms.api.pages import Answered, Page, keep_answer, link_of, view_of
 from cms.api.responses import json_response, page_response, with_query
 from cms.api.search import search_response
 from cms.api.state import BASE, Context, context
@@ -113,6 +113,7 @@ async def get_entry(request: Request) -> Response:
         "collection": f"{BASE}/entries/{quote(entry.collection)}",
         **{f"translation:{other.locale}": f"{path}?locale={other.locale}" for other in ctx.catalog.translations(entry)},
     }
+    links = {name: link_of(ctx.catalog, url) for name, url in links.items()}
     body = b'{"data":%b,"meta":%b,"links":%b}' % (
         await _detail(ctx, entry, shape),
         orjson.dumps(view_of(ctx.catalog)),
@@ -137,7 +138,7 @@ async def find_moved(request: Request, ctx: Context, chain: LocaleChain, *, root
     """
     collection: str = request.path_params["collection"]
     slug: str = request.path_params["slug"]
-    departures = ctx.site.departures
+    departures = ctx.departures
     if departures.is_ready(ctx.catalog):
         found = departures.find(ctx.catalog, collection, slug, chain)
     else:
@@ -155,7 +156,7 @@ async def _detail(ctx: Context, entry: Entry, shape: Shape) -> bytes:
 
     It is rendered for this answer even where it is kept, so that the presenter knows what it depends on.
     """
-    if shape.formats and not ctx.site.bodies.holds(BlobId(entry.blob)):
+    if shape.formats and not ctx.bodies.holds(BlobId(entry.blob)):
         return await to_thread.run_sync(_render_whole, ctx.presenter, entry, shape)
     return _render_whole(ctx.presenter, entry, shape)
 

@@ -48,10 +48,22 @@ class Page(NamedTuple):
     total: int
 
 
-def view_of(catalog: Catalog) -> dict[str, str]:
+def view_of(catalog: Catalog) -> dict[str, Any]:
     """The members of ``meta`` that say what was read."""
-    snapshot = catalog.snapshot
-    return {"commit": snapshot.commit.id, "view": snapshot.model.settings.site.branch}
+    label = catalog.label
+    if label is not None:
+        return {"commit": label.commit, "view": label.name, **label.note}
+    return {"commit": catalog.snapshot.commit.id, "view": catalog.model.settings.site.branch}
+
+
+def commit_of(catalog: Catalog) -> str:
+    """The commit that answers from *catalog* name: where drafts are laid over one, that one."""
+    return catalog.snapshot.commit.id if catalog.label is None else catalog.label.commit
+
+
+def link_of(catalog: Catalog, url: str) -> str:
+    """*url*, leading into the view that *catalog* is."""
+    return url if catalog.label is None else catalog.label.link(url)
 
 
 def digest_of(body: bytes, catalog: Catalog) -> bytes:
@@ -59,7 +71,7 @@ def digest_of(body: bytes, catalog: Catalog) -> bytes:
 
     No content can hold the id of the commit that it is in, so nothing else is left out.
     """
-    return blake2b(body.replace(catalog.snapshot.commit.id.encode(), b""), digest_size=12).digest()
+    return blake2b(body.replace(commit_of(catalog).encode(), b""), digest_size=12).digest()
 
 
 def catalog_headers(scope: Scope, catalog: Catalog, digest: bytes, keys: Keys = WHOLE) -> Headers:
@@ -76,7 +88,7 @@ def catalog_headers(scope: Scope, catalog: Catalog, digest: bytes, keys: Keys = 
     strength = b"" if view is not None and view.is_pinned else b"W/"
     return [
         (b"etag", b'%b"%b"' % (strength, digest.hex().encode())),
-        (b"content-commit", catalog.snapshot.commit.id.encode()),
+        (b"content-commit", commit_of(catalog).encode()),
         (b"last-modified", catalog.last_modified.encode()),
         (b"surrogate-key", format_keys(keys)),
     ]
