@@ -21,6 +21,7 @@ from typing import Any, Protocol
 from cms.bodies import Bodies
 from cms.cache import DerivedCache
 from cms.catalog import Catalog, last_moment
+from cms.chronicle import Chronicle
 from cms.departed import Departures
 from cms.errors import Conflict, Forbidden, Gone, InvalidQuery, InvalidSettings, NotFound, RefNotFound, Unauthorised
 from cms.finding import finding_of, printable
@@ -63,6 +64,7 @@ class Home(Protocol):
     store: Store
     ref: str
     departures: Departures
+    chronicle: Chronicle
 
     @property
     def catalog(self) -> Catalog:
@@ -129,7 +131,7 @@ class Views:
         self._home = home
         self._store = home.store
         self._cache = cache
-        self._snapshots = Snapshots(home.store, lambda: home.catalog.snapshot, home.infer_at, self._find_history)
+        self._snapshots = Snapshots(home.store, lambda: home.catalog.snapshot, home.infer_at, home.chronicle.history_at)
         self._catalogs: Bounded[tuple[object, ...], tuple[Snapshot, Catalog]] = Bounded(CATALOGS_KEPT)
         self._labelled: Bounded[tuple[int, Label], tuple[Catalog, Catalog]] = Bounded(LABELLED_KEPT)
         self._combined: Bounded[tuple[CommitId, tuple[Part, ...]], tuple[Combined, Snapshot]] = Bounded(COMBINED_KEPT)
@@ -198,7 +200,9 @@ class Views:
             if spec.ref == present.snapshot.commit.id and moment is None:
                 return self._present(spec)
             raise Forbidden(OFF)
-        commit = self._resolve(spec.ref)
+        # Who may know published states alone is told by the list of these, so that not even the time it takes tells of others.
+        is_listed = is_commit_id(spec.ref) and not rights.drafts
+        commit = CommitId(spec.ref) if is_listed else self._resolve(spec.ref)
         reign = self._reign(commit) if commit is not None else None
         if commit is None or (reign is None and not rights.drafts):
             raise _nothing(spec.ref)
@@ -218,7 +222,7 @@ class Views:
         present, seconds = self._home.catalog, now.timestamp()
         if commit == present.snapshot.commit.id and present.valid_from <= moment < present.valid_until:
             return self._present(ViewSpec())
-        reign = self._reign(commit) if self._store.resolve(commit) is not None else None
+        reign = self._reign(commit)
         latest = seconds if present.model.settings.history.public else PINNED_SECONDS + moment
         if reign is None or not reign.since <= moment <= min(reign.until, seconds) or seconds > latest:
             raise Gone("what these pages were of is not there any more; begin again with the first page")
@@ -234,10 +238,18 @@ class Views:
         present = self._home.catalog
         if commit == present.snapshot.commit.id and present.valid_from <= moment < present.valid_until:
             return present
-        reign = self._reign(commit) if self._store.resolve(commit) is not None else None
+        reign = self._reign(commit)
         if reign is None or not reign.since <= moment <= reign.until:
             raise RefNotFound(f"there is no published state {printable(commit[:SHOWN])!r} of that moment", ref=commit)
         return self._catalog(self._snapshots.reduce(self._snapshots.find(commit), never), moment)
+
+    def open_commit(self, commit: CommitId, moment: float) -> Catalog:
+        """What *commit* would show at *moment*, for those who may read drafts: to compare with, without a name of its own.
+
+        Raises:
+            Conflict, RepositoryProblem: it cannot be read.
+        """
+        return self._catalog(self._snapshots.find(commit), moment)
 
     # -- the published branch, then and now ----------------------------------------------------------------------------
 
@@ -449,9 +461,6 @@ class Views:
             note=note or {},
             never=never,
         )
-
-    def _find_history(self, commit: CommitId, near: History) -> History:
-        return near if commit == near.commit else History.build(self._store, commit)
 
 
 def _nothing(ref: str) -> InvalidQuery | RefNotFound:

@@ -82,7 +82,9 @@ def wants_view(scope: Scope) -> bool:
     if not names_view(scope["query_string"]) and _preview_token(scope) is None:
         return False
     path: str = scope["path"]
-    return scope["method"] in ("GET", "HEAD") and (path.startswith(VIEWED) or path in VIEWED_ROOTS)
+    if scope["method"] not in ("GET", "HEAD") or path.endswith("\n"):
+        return False
+    return path.startswith(VIEWED) or path in VIEWED_ROOTS
 
 
 def _preview_token(scope: Scope) -> str | None:
@@ -157,7 +159,7 @@ class Viewing:
             headers=headers,
             body=body,
             view=view,
-            caching=_caching(view, now.timestamp(), has_secret=has_secret),
+            caching=_caching(view, now.timestamp(), has_secret=has_secret, is_search="searched" in inner),
             is_shown=view.is_public or (bool(spec.preview) and not spec.is_in_header),
             searched=inner.get("searched") if view.is_present else None,
         )
@@ -186,12 +188,16 @@ async def _collect(app: ASGIApp, scope: Scope) -> tuple[int, Headers, bytes]:
     return status, headers, b"".join(parts)
 
 
-def _caching(view: View, now: float, *, has_secret: bool) -> bytes:
-    """Who may keep a success from *view*, and for how long."""
+def _caching(view: View, now: float, *, has_secret: bool, is_search: bool) -> bytes:
+    """Who may keep a success from *view*, and for how long.
+
+    Args:
+        is_search: what is found first depends on the index, too, and is not the same for ever.
+    """
     if not view.is_public:
         return SECRET
     whose = b"private" if has_secret else b"public"
-    if view.is_pinned:
+    if view.is_pinned and not is_search:
         return b"%b, %b" % (whose, FOREVER)
     most = float(view.catalog.model.settings.server.max_age_seconds)
     seconds = min(most, view.catalog.valid_until - now) if view.is_present else most
