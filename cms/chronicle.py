@@ -10,16 +10,20 @@ Not here: what the commits mean for a file (``history``).
 import hashlib
 import sys
 from array import array
+from collections import deque
 from collections.abc import Iterable, Iterator
 from threading import Lock
+from typing import NamedTuple
 
 import msgspec
 
 from cms.cache import DerivedCache
 from cms.commits import Stamp, Step, Touch, read_few_steps, read_steps
-from cms.history import History
+from cms.history import MAX_DEPARTED, History
+from cms.layers import Layers
 from cms.refs import BlobId, CommitId
 from cms.store import Store
+from cms.whereabouts import Departure, Whereabouts
 
 _KEPT_AS = "chronicle"
 _FORMAT_VERSION = 1
@@ -40,19 +44,20 @@ class Chronicle:
         self._cache = cache
         self._lock = Lock()
         self._annals: _Annals | None = None
+        self._base: History | None = None
 
     def history_at(self, commit: CommitId, near: History) -> History:
         """The history at any *commit*: equal to ``History.build`` there.
 
         Args:
-            near: that of the published branch. Where *commit* is one of its earlier states, only what differs is worked out.
+            near: that of the published branch. Only the files that were touched since the two parted are looked at anew.
 
         Raises:
             RepositoryProblem: Git's program is missing or fails, or an object is missing or damaged.
         """
-        if commit == near.commit:
-            return near
-        return History.trace(self._store, commit, self.steps(commit, near.commit))
+        annals = self._annals_with(commit, near.commit)
+        base = near if near.is_exact else self._base_at(annals, near.commit)
+        return base if commit == base.commit else self._follow(annals, base, commit)
 
     def steps(self, commit: CommitId, published: CommitId) -> Iterator[Step]:
         """All commits that lead to *commit*, in the order of ``git log --topo-order``.
@@ -66,9 +71,32 @@ class Chronicle:
         annals = self._annals_with(commit, published)
         return map(annals.step, annals.order(commit))
 
+    def _base_at(self, annals: "_Annals", commit: CommitId) -> History:
+        """A history of the published branch that is exact, where the one that followed it is perhaps not."""
+        base = self._base
+        if base is None:
+            base = History.trace(self._store, commit, map(annals.step, annals.order(commit)))
+        elif base.commit != commit:
+            base = self._follow(annals, base, commit)
+        self._base = base
+        return base
+
+    def _follow(self, annals: "_Annals", base: History, commit: CommitId) -> History:
+        order = annals.order(commit)
+        paths = annals.parting(base.commit, commit, order)
+        if paths is None or 2 * len(paths) > base.count:
+            return History.trace(self._store, commit, map(annals.step, order))
+
+        def departed() -> Layers[tuple[Departure, ...]]:
+            whereabouts = Whereabouts(commit, MAX_DEPARTED)
+            deque(whereabouts.watch(annals.moving_steps(order)), maxlen=0)
+            return Layers(whereabouts.departed())
+
+        return base.retraced(self._store, commit, paths, annals.steps_about(order, paths), departed)
+
     def _annals_with(self, commit: CommitId, published: CommitId) -> "_Annals":
         annals = self._annals
-        if annals is None or commit not in annals:
+        if annals is None or commit not in annals or annals.main != published:
             with self._lock:
                 annals = self._annals = self._annals or self._load(published)
                 for wanted in (published, commit):
@@ -138,6 +166,7 @@ class _Annals:
         self._old = bytearray()
         self._new = bytearray()
         self._own: dict[int, _Own] = {}
+        self._order: _Order | None = None
 
     def __contains__(self, commit: CommitId) -> bool:
         number = self._numbers.get(commit)
@@ -192,10 +221,16 @@ class _Annals:
             self._paths.append(sys.intern(path))  # as the files of a snapshot are
         return number
 
-    def order(self, commit: CommitId) -> list[int]:
+    def order(self, commit: CommitId) -> "array[int]":
         """The numbers of all commits that lead to *commit*, in the order of ``git log --topo-order``: of the branches of a merge, the
         last first, each down to where it forked."""
         start = self._numbers[commit]
+        known = self._main_order()
+        if known is not None and start in known.ends:
+            return known.numbers[len(known.numbers) - known.ends[start] :]
+        return self._sort(start)
+
+    def _sort(self, start: int) -> "array[int]":
         children = array("I", bytes(4 * len(self._ids)))
         seen = bytearray(len(self._ids))
         waiting = [start]
@@ -206,7 +241,7 @@ class _Annals:
                 if not seen[parent]:
                     seen[parent] = 1
                     waiting.append(parent)
-        found = []
+        found = array("I")
         waiting = [start]
         while waiting:
             number = waiting.pop()
@@ -217,18 +252,101 @@ class _Annals:
                     waiting.append(parent)
         return found
 
+    def _main_order(self) -> "_Order | None":
+        """That of the published branch, with the commits of its line of first parents that everything older leads to."""
+        known = self._order
+        if (known is None or known.commit != self.main) and self.main in self:
+            start = self._numbers[self.main]
+            numbers, line = self._sort(start), set(self._line(start))
+            ends: dict[int, int] = {}
+            tops, below = 0, bytearray(len(self._ids))
+            for count, number in enumerate(reversed(numbers), 1):
+                tops += 1
+                for parent in self._parents_of(number):
+                    if not below[parent]:
+                        below[parent] = 1
+                        tops -= 1
+                if tops == 1 and number in line:
+                    ends[number] = count
+            known = self._order = _Order(self.main, numbers, ends)
+        return known
+
+    def parting(self, one: CommitId, other: CommitId, order: "array[int]") -> set[str] | None:
+        """The paths that were touched since two commits parted: every other file went the same way to both.
+
+        They part at a commit that both come from along first parents, and that everything older leads to.
+
+        Args:
+            order: that of *other*.
+
+        Returns:
+            None when there is no such commit, or when *one* is not where the published branch is.
+        """
+        known = self._main_order()
+        if known is None or known.commit != one:
+            return None
+        common = _common_end(known.numbers, order)
+        length = next((known.ends[number] for number in self._line(self._numbers[other]) if number in known.ends), 0)
+        if not 0 < length <= common:
+            return None
+        paths: set[int] = set()
+        for numbers in (known.numbers, order):
+            for number in numbers[: len(numbers) - length]:
+                places = self._touches_of(number)
+                paths.update(self._path[places.start : places.stop])
+                paths.update(self._source[places.start : places.stop])
+        paths.discard(_NONE)
+        return {self._paths[path] for path in paths}
+
+    def _line(self, number: int) -> Iterator[int]:
+        """A commit and its first parents."""
+        while True:
+            yield number
+            parents = self._parents_of(number)
+            if not parents:
+                return
+            number = parents[0]
+
+    def steps_about(self, order: Iterable[int], paths: Iterable[str]) -> Iterator[Step]:
+        """The commits of *order*, with those touches only that concern the files at *paths*, under any name they had."""
+        wanted = {self._path_numbers[path] for path in paths}
+        reached = bytearray(len(self._ids))  # where some of the files may be
+        for place, number in enumerate(order):
+            touches = []
+            for touch in self._touches_of(number):
+                if self._path[touch] in wanted:
+                    touches.append(self._touch(touch))
+                    wanted.add(self._source[touch])
+            if touches or reached[number] or not place:
+                parents = self._parents_of(number)
+                for parent in parents if touches else parents[:1]:
+                    reached[parent] = 1
+                yield self._step(number, touches)
+
+    def moving_steps(self, order: Iterable[int]) -> Iterator[Step]:
+        """The commits of *order*, with those touches only that made, moved or deleted files."""
+        for number in order:
+            touches = map(self._touch, self._touches_of(number))
+            yield self._step(number, [each for each in touches if each.source or each.old is None or each.new is None])
+
     def _parents_of(self, number: int) -> "array[int]":
         row = self._rows[number]
         return self._parents[self._parents_from[row] : self._parents_from[row + 1]]
 
+    def _touches_of(self, number: int) -> range:
+        row = self._rows[number]
+        return range(self._touches_from[row], self._touches_from[row + 1])
+
     def step(self, number: int) -> Step:
         """What ``read_steps`` said of a commit."""
+        return self._step(number, list(map(self._touch, self._touches_of(number))))
+
+    def _step(self, number: int, touches: list[Touch]) -> Step:
         row = self._rows[number]
-        name, email = self._names[self._author[row]]
         return Step(
-            Stamp(self._ids[number], self._authored[row], self._committed[row], name, email),
+            Stamp(self._ids[number], self._authored[row], self._committed[row], *self._names[self._author[row]]),
             tuple(self._ids[parent] for parent in self._parents_of(number)),
-            [self._touch(place) for place in range(self._touches_from[row], self._touches_from[row + 1])],
+            touches,
             self._own.get(number, {}),
         )
 
@@ -288,6 +406,14 @@ class _Annals:
         )
 
 
+class _Order(NamedTuple):
+    """The order of all commits that lead to one; of those in *ends*, the order is the end of it of that length."""
+
+    commit: CommitId
+    numbers: "array[int]"
+    ends: dict[int, int]
+
+
 class _Encoded(msgspec.Struct, array_like=True):
     version: int
     main: CommitId
@@ -303,3 +429,15 @@ class _Encoded(msgspec.Struct, array_like=True):
 def _blob(column: bytearray, place: int) -> BlobId | None:
     raw = column[place * _ID_BYTES : (place + 1) * _ID_BYTES]
     return None if raw == _NO_BLOB else BlobId(raw.hex())
+
+
+def _common_end(one: "array[int]", other: "array[int]") -> int:
+    """How many of the last numbers of both are the same."""
+    least, most = 0, min(len(one), len(other))
+    while least < most:
+        middle = (least + most + 1) // 2
+        if one[-middle:] == other[-middle:]:
+            least = middle
+        else:
+            most = middle - 1
+    return least

@@ -15,6 +15,7 @@ they are few and every move is exact. A shallow clone's oldest commits seem to h
 """
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -29,7 +30,10 @@ from cms.whereabouts import Departure, Whereabouts, latest
 
 MAX_REMEMBERED = 20_000
 MAX_DEPARTED = 100_000
-_FORMAT_VERSION = 2
+_FORMAT_VERSION = 3
+
+
+_Gone = Layers[tuple[Departure, ...]]
 
 
 class FileHistory(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,21 +64,24 @@ class History:
     """The history of every regular file at one commit. Immutable.
 
     Attributes:
-        departed: what went from each path, the latest first, and where it is now; there may be another file at the path.
+        is_exact: whether it is surely what ``build`` would tell, and not only most likely: see ``advance``.
     """
 
     def __init__(
         self,
         commit: CommitId,
         lives: Layers[_Life],
-        graves: Layers[_Grave],
-        departed: Layers[tuple[Departure, ...]] | None = None,
+        graves: Layers[_Grave] | None,
+        departed: _Gone | Callable[[], _Gone],
+        *,
+        is_exact: bool = True,
     ) -> None:
-        """Use ``History.build`` or ``from_bytes``."""
+        """Use ``History.build`` or ``from_bytes``. Without *graves* it cannot be advanced; *departed* may be made when it is wanted."""
         self.commit = commit
-        self.departed: Layers[tuple[Departure, ...]] = Layers({}) if departed is None else departed
+        self.is_exact = is_exact
         self._lives = lives
         self._graves = graves
+        self._departed = departed
 
     @classmethod
     def build(cls, store: Store, commit: CommitId) -> "History":
@@ -106,12 +113,15 @@ class History:
     def advance(self, store: Store, new_commit: CommitId) -> "History":
         """Return the history at *new_commit*: by what is new there, or built anew when this commit does not lead to it.
 
+        A file that a branch took from before this commit is taken for the one that is there now. That is wrong when it was deleted and made
+        anew meanwhile; the result says that it ``is_exact`` only where nothing of this kind can be.
+
         Raises:
             RepositoryProblem: as ``build``.
         """
         if new_commit == self.commit:
             return self
-        if store.resolve(self.commit) is None:  # forced away, and pruned since
+        if self._graves is None or store.resolve(self.commit) is None:  # forced away, and pruned since
             return History.build(store, new_commit)
         changes = store.diff(self.commit, new_commit)
         steps = read_few_steps(store, self.commit, new_commit, changes)
@@ -119,6 +129,7 @@ class History:
             steps = list(read_steps(store, new_commit, self.commit))
         if not any(self.commit in step.parents for step in steps):
             return History.build(store, new_commit)
+        steps, is_straight = _in_order(steps, new_commit, self.commit)
         trace = _Trace(store, new_commit, _files_to_follow(store, new_commit, changes, steps))
         whereabouts = Whereabouts(new_commit, MAX_DEPARTED)
         trace.run(whereabouts.watch(steps))
@@ -127,12 +138,41 @@ class History:
             return History.build(store, new_commit)
         gone: dict[str, _Life | None] = {change.path: None for change in changes if change.new is None}
         updates = whereabouts.since(self.commit, self.departed, changes, steps[0].stamp)
+        is_sure = is_straight and whereabouts.reached == self.commit and not self._is_guessed(trace)
         return History(
             new_commit,
             self._lives.changed({**gone, **lives}),
             self._graves.changed(self._buried(trace)),
             latest(self.departed.changed(updates), MAX_DEPARTED) if updates else self.departed,
+            is_exact=self.is_exact and is_sure,
         )
+
+    def retraced(
+        self, store: Store, commit: CommitId, paths: Iterable[str], steps: Iterable[Step], departed: Callable[[], _Gone]
+    ) -> "History":
+        """Return the history at another *commit*, where all files but those at *paths* have the history that they have here.
+
+        Args:
+            steps: all that lead to *commit*, as ``trace`` wants them; they need only tell of these files, under any name they had.
+            departed: what went from each path there.
+
+        Raises:
+            RepositoryProblem: an object is missing or damaged, or as *steps* do.
+        """
+        wanted = list(paths)
+        blobs = dict(zip(wanted, store.find_blobs(commit, wanted), strict=True))
+        trace = _Trace(store, commit, {path: blob for path, blob in blobs.items() if blob is not None})
+        trace.run(steps)
+        lives: dict[str, _Life | None] = dict.fromkeys(wanted)
+        lives |= {line.path: _Life(line.first, line.last) for line in trace.alive if line.first and line.last}
+        return History(commit, self._lives.changed(lives), None, departed)
+
+    @property
+    def departed(self) -> _Gone:
+        """What went from each path, the latest first, and where it is now; there may be another file at the path."""
+        if callable(self._departed):
+            self._departed = self._departed()
+        return self._departed
 
     def without(self, is_out: Callable[[str], bool]) -> "History":
         """The same as if the files at some paths had never gone from there, nor anything come to them."""
@@ -143,7 +183,12 @@ class History:
                 updates[path] = None if is_out(path) or not kept else kept
         if not updates:
             return self
-        return History(self.commit, self._lives, self._graves, self.departed.changed(updates))
+        return History(self.commit, self._lives, self._graves, self.departed.changed(updates), is_exact=self.is_exact)
+
+    @property
+    def count(self) -> int:
+        """How many files there are."""
+        return len(self._lives)
 
     def differing(self, other: "History") -> set[str]:
         """Return the paths of which *other* says something else: more than what differs between the trees, since a file
@@ -182,7 +227,7 @@ class History:
             return stamps.setdefault(stamp, len(stamps))
 
         lives = self._lives.flat()
-        graves = self._graves.flat()
+        graves = {} if self._graves is None else self._graves.flat()
         departed = self.departed.flat()
         known = {departure.before: None for departures in departed.values() for departure in departures}
         commits = {commit: index for index, commit in enumerate(known)}
@@ -190,6 +235,7 @@ class History:
             _Encoded(
                 version=_FORMAT_VERSION,
                 commit=self.commit,
+                is_exact=self.is_exact,
                 paths=list(lives),
                 firsts=[number(life.first) for life in lives.values()],
                 lasts=[number(life.last) for life in lives.values()],
@@ -230,7 +276,7 @@ class History:
             return None
         if encoded.version != _FORMAT_VERSION:
             return None
-        return cls(encoded.commit, Layers(lives), Layers(graves), Layers(departed))
+        return cls(encoded.commit, Layers(lives), Layers(graves), Layers(departed), is_exact=encoded.is_exact)
 
     def _continued(self, trace: "_Trace") -> dict[str, _Life] | None:
         """Join what the new commits say of the changed files to what was known; None when that does not suffice."""
@@ -247,13 +293,19 @@ class History:
 
     def _known(self, line: "_Line") -> _Life | None:
         """Return what was known of a file before the new commits, also when they brought it back byte for byte."""
+        graves: Mapping[str, _Grave] = self._graves or {}
         if line.name is None:
-            grave = self._graves.get(line.born_path)
+            grave = graves.get(line.born_path)
             return grave.life if grave and grave.blob == line.born_blob else None
         life = self._lives.get(line.name)
-        if life is None and line.commit != self.commit and (grave := self._graves.get(line.name)):
+        if life is None and line.commit != self.commit and (grave := graves.get(line.name)):
             return grave.life  # a branch from before the deletion was merged after it
         return life
+
+    def _is_guessed(self, trace: "_Trace") -> bool:
+        """Whether what came before the new commits is only most likely so for some file that they brought."""
+        is_full = len(self._graves or ()) >= MAX_REMEMBERED or len(self.departed) >= MAX_DEPARTED
+        return any(is_full if line.name is None else line.commit != self.commit for line in (*trace.alive, *trace.dead))
 
     def _buried(self, trace: "_Trace") -> dict[str, _Grave | None]:
         graves: dict[str, _Grave | None] = {}
@@ -269,6 +321,7 @@ class History:
 class _Encoded(msgspec.Struct, array_like=True):
     version: int
     commit: CommitId
+    is_exact: bool
     paths: list[str]
     firsts: list[int]
     lasts: list[int]
@@ -405,6 +458,25 @@ class _Trace:
         for name, lines in small.items():
             large.setdefault(name, []).extend(lines)
         self._groups[commit] = large
+
+
+def _in_order(steps: Sequence[Step], new: CommitId, old: CommitId) -> tuple[list[Step], bool]:
+    """Return *steps* as ``git log --topo-order`` has them among all commits of *new*, and whether it has them all before *old*."""
+    known = {step.stamp.commit: step for step in steps}
+    children = Counter(parent for step in steps for parent in step.parents)
+    found: list[Step] = []
+    waiting, at_old = [new], len(steps)
+    while waiting:
+        commit = waiting.pop()
+        if commit == old:
+            at_old = len(found)
+            continue
+        found.append(known[commit])
+        for parent in known[commit].parents:
+            children[parent] -= 1
+            if not children[parent] and (parent in known or parent == old):
+                waiting.append(parent)
+    return found, at_old == len(steps)
 
 
 def _files_to_follow(

@@ -34,7 +34,7 @@ from cms.store import Store
 
 BATCH = 2000
 BROKEN_OBJECT = "broken-object"
-NO_HISTORY = History(CommitId(""), Layers({}), Layers({}))
+NO_HISTORY = History(CommitId(""), Layers({}), Layers({}), Layers({}))
 Progress = Callable[[int, int], None]
 Placed = tuple[Collection, PathMatch, BlobId]
 #: What is known of the blobs of a collection before they are read.

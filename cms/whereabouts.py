@@ -69,6 +69,11 @@ class Whereabouts:
                 self._ask_branch(step)
             yield step
 
+    @property
+    def reached(self) -> CommitId | None:
+        """The first of the first parents that was not seen; ``None`` when all were."""
+        return self._expected
+
     def departed(self) -> dict[str, tuple[Departure, ...]]:
         """What went from each path in the commits seen."""
         return {path: tuple(departures) for path, departures in self._departed.items()}

@@ -19,8 +19,10 @@ from tests.histories import make_history
 from tests.repo import Repo
 
 CORPORA = Path(__file__).parents[2] / "shared" / "corpora"
-SEEDS = int(os.environ.get("HISTORY_SEEDS", "12"))
-COMMITS = int(os.environ.get("HISTORY_COMMITS", "6"))
+SEEDS = int(os.environ.get("HISTORY_SEEDS", "4"))
+COMMITS = int(os.environ.get("HISTORY_COMMITS", "4"))
+#: One of the real sites, all of them when many commits are asked for.
+NAMES = ("rust-blog",) if COMMITS < 10 else ("rust-blog", "18f-blog", "cncf-glossary", "felleslosninger-docs")
 Told = tuple[dict[str, FileHistory | None], dict[str, tuple[Departure, ...]]]
 
 
@@ -51,10 +53,39 @@ def cache(tmp_path: Path) -> DerivedCache:
 def test_the_history_at_any_commit_is_what_all_commits_tell(repo: Repo, cache: DerivedCache, seed: int) -> None:
     commits = make_history(repo, seed)
     store = Store.open(repo.path)
-    compare(store, Chronicle(store, cache), CommitId(commits[-1]), commits)
+    chronicle = Chronicle(store, cache)
+    for published in commits[::-4]:
+        compare(store, chronicle, CommitId(published), commits)
 
 
-@pytest.mark.parametrize("name", ["rust-blog", "18f-blog"])
+@pytest.mark.parametrize("seed", range(100, 100 + SEEDS))
+def test_a_history_that_was_followed_from_commit_to_commit_knows_when_it_is_exact(repo: Repo, seed: int) -> None:
+    commits = [CommitId(commit) for commit in make_history(repo, seed, length=10)]
+    store = Store.open(repo.path)
+    built = {commit: History.build(store, commit) for commit in commits}
+    for new in commits:
+        for old in commits:
+            advanced = built[old].advance(store, new)
+            if advanced.is_exact:
+                assert told(store, advanced) == told(store, built[new]), (old, new)
+
+
+def test_where_what_followed_is_not_exact_the_chronicle_is(repo: Repo, cache: DerivedCache) -> None:
+    base = repo.commit({"a.md": "1", "b.md": "x"}, author=("Kari", "kari@example.org"))
+    repo.commit({"a.md": None})
+    again = CommitId(repo.commit({"a.md": "2"}, author=("Ola", "ola@example.org")))
+    edit = repo.commit({"a.md": "3"}, branch="side", parents=[base], author=("Per", "per@example.org"))
+    merge = CommitId(repo.commit({"a.md": "3"}, parents=[again, edit]))
+    later = CommitId(repo.commit({"b.md": "y"}))
+    store, chronicle = Store.open(repo.path), Chronicle(Store.open(repo.path), cache)
+    advanced = History.build(store, again).advance(store, merge)
+    assert not advanced.is_exact
+    assert told(store, chronicle.history_at(merge, advanced)) == told(store, History.build(store, merge))
+    near = advanced.advance(store, later)
+    assert told(store, chronicle.history_at(later, near)) == told(store, History.build(store, later))
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_the_past_of_a_real_site_is_what_all_commits_tell(tmp_path: Path, cache: DerivedCache, name: str) -> None:
     bundle = CORPORA / f"{name}.bundle"
     if not bundle.exists():
