@@ -114,9 +114,9 @@ OUTCOMES: Mapping[str, Mapping[str, str]] = {
     "repository.local": {"own": "yyyyyyy"},
     "accounts.local": {"own": "yyyyyyy"},
     "history.read": {
-        "own": "13yyyyy",
-        "elsewhere": "13yyyy3",
-        "mixed": "13yyyy3",
+        "own": "1yyyyyy",
+        "elsewhere": "1yyyyy3",
+        "mixed": "1yyyyy3",
         "token for the rest": "1333333",
         "token for nothing": "1333333",
         "demoted": "1333333",
