@@ -85,5 +85,5 @@ def test_a_search_finds_nothing_that_is_unpublished(site: Client, text: str) -> 
 
 def test_another_branch_or_commit_cannot_be_asked_for(site: Client) -> None:
     for name in ("ref", "branch", "commit", "view", "draft", "status", "preview", "now"):
-        assert site.ask(f"/entries/posts?{name}=kanari").status_code == 400
+        assert site.ask(f"/entries/posts?{name}=kanari").status_code in (400, 401, 403)
     assert site.ask(f"{BASE}/entries/posts/secret").status_code == 404
