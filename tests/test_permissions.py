@@ -119,7 +119,7 @@ OUTCOMES: Mapping[str, Mapping[str, str]] = {
         "mixed": "1yyyyy3",
         "token for the rest": "1333333",
         "token for nothing": "1333333",
-        "demoted": "1333333",
+        "demoted": "1yyyyy3",
     },
     "history.people": {
         "own": "13yyyyy",
