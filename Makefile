@@ -11,7 +11,7 @@ READY := $(VENV)/.ready
 READY_TEST := $(VENV)/.ready-test
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: serve test format lint types tests coverage bench crash search-eval lock openapi clean
+.PHONY: serve test format lint types tests coverage bench bench-peers crash search-eval lock openapi clean
 
 serve: $(READY)
 	$(BIN)/cms serve --host $(HOST) --port $(PORT) --workers $(WORKERS)
@@ -36,6 +36,10 @@ coverage: $(READY_TEST)
 
 bench: $(READY_TEST)
 	$(BIN)/python -m tests.bench $(ARGS)
+
+# Beside other systems with the same posts; they are installed from their package registries, which takes long the first time.
+bench-peers: $(READY_TEST)
+	$(BIN)/python -m tests.bench.peers $(ARGS)
 
 # Kill and cut off from power what publishes and what is pushed to: make crash ARGS="--kills 3000 --points"
 crash: $(READY_TEST)

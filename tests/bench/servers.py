@@ -2,11 +2,12 @@
 
 import http.client
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,30 +58,58 @@ class Client:
 @contextmanager
 def serve_site(repository: Path, *, wait_for: str = "/readyz") -> Iterator[int]:
     """``cms serve`` on a repository; the port it listens on, once *wait_for* is answered by something else than 503."""
-    port = _free_port()
-    command = [*CMS, "serve", str(repository), "--port", str(port)]
-    with _running(command, port, wait_for):
+    port = free_port()
+    with running(site_command(repository, port), port, wait_for):
         yield port
+
+
+def site_command(repository: Path, port: int) -> list[str]:
+    """What serves a repository."""
+    return [*CMS, "serve", str(repository), "--port", str(port)]
 
 
 @contextmanager
 def serve_answers(file: Path) -> Iterator[int]:
     """The bare server on a file of answers; the port it listens on."""
-    port = _free_port()
-    with _running([sys.executable, "-m", "tests.bench.floor", str(port), str(file)], port, "/"):
+    port = free_port()
+    with running([sys.executable, "-m", "tests.bench.floor", str(port), str(file)], port, "/"):
         yield port
 
 
 @contextmanager
-def _running(command: list[str], port: int, path: str) -> Iterator[None]:
-    environment = {**os.environ, "CMS_LOG": "error"}
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)
+def running(
+    command: Sequence[str],
+    port: int,
+    path: str,
+    *,
+    folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """A server started by *command* in *folder*, once it answers *path*; it and all its children are ended afterwards."""
+    process = subprocess.Popen(
+        list(command),
+        stdout=subprocess.DEVNULL,
+        cwd=folder,
+        env={**os.environ, "CMS_LOG": "error", **(environment or {})},
+        start_new_session=True,
+    )
     try:
         _wait(process, port, path)
-        yield
+        yield process
     finally:
-        process.terminate()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
         process.wait(30)
+
+
+def memory_of(pid: int) -> float:
+    """Resident megabytes of a process and all its descendants."""
+    rows = [line.split() for line in subprocess.check_output(["ps", "-eo", "pid=,ppid=,rss="], text=True).splitlines()]
+    family, before = {str(pid)}, 0
+    while len(family) != before:
+        before = len(family)
+        family |= {child for child, parent, _ in rows if parent in family}
+    return sum(int(size) for child, _, size in rows if child in family) / 1024
 
 
 def _wait(process: "subprocess.Popen[bytes]", port: int, path: str) -> None:
@@ -88,14 +117,15 @@ def _wait(process: "subprocess.Popen[bytes]", port: int, path: str) -> None:
     while time.monotonic() < end:
         if process.poll() is not None:
             raise RuntimeError(f"{process.args!r} ended with {process.returncode}")
-        with suppress(OSError), Client(port) as client:
+        with suppress(OSError, http.client.HTTPException), Client(port) as client:
             if client.get(path).status != 503:
                 return
         time.sleep(0.05)
     raise TimeoutError(f"{process.args!r} did not answer within {START_SECONDS} s")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

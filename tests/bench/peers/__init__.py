@@ -1,0 +1,1 @@
+"""Other systems with the same posts, asked the same questions: ``python -m tests.bench.peers``."""
