@@ -54,6 +54,10 @@ def fill(desk: Newsdesk) -> dict[str, str]:
         f"{entry}/a?format=html,toc,text",
         f"{entry}/b?depth=2",
         f"/drafts/{DRAFT}/diff",
+        f"/entries/posts?draft={DRAFT}&facet=tags",
+        f"/entries/posts/{SLUG}?draft={DRAFT}&format=html",
+        f"/suggest?q={WORDS['title'][:5]}&draft={DRAFT}",
+        f"/search?q={WORDS['title']}&draft={DRAFT}",
     ):
         desk.get(shown)  # what is shown to editors must not stay behind where readers are answered from
     blob = desk.room.repo.git("rev-parse", f"drafts/{DRAFT}:posts/{SLUG}.md")
@@ -153,7 +157,9 @@ def test_a_member_of_staff_is_told_of_no_draft_where_readers_are_answered(
 ) -> None:
     desk, words = filled
     for path in PUBLIC:
-        if path.startswith(("/entries", "/search", "/suggest", "/collections", "/openapi", "/assets")) or path == "/":
+        if "?draft=" in path or "&draft=" in path:
+            assert (ask(desk, path, "eva", words).status_code, ask(desk, path, "", words).status_code) == (200, 401), path
+        elif path.startswith(("/entries", "/search", "/suggest", "/collections", "/openapi", "/assets")) or path == "/":
             known, unknown = ask(desk, path, "eva", words), ask(desk, path, "", words)
             assert (known.status_code, known.text) == (unknown.status_code, unknown.text), path
 
