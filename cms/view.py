@@ -132,7 +132,7 @@ def _ref(text: str) -> str:
     shown = repr(text[:SHOWN])
     if _HEX.fullmatch(text) and not is_commit_id(text):
         raise InvalidQuery(f"ref: {shown} has capital letters, and commit ids have none", parameter="ref")
-    if _NOTATION.search(text) or not text.isprintable():
+    if _NOTATION.search(text) or not text.isprintable() or text == "@":
         raise InvalidQuery(f"ref: {shown} is more than a name; {REF_SYNTAX}", parameter="ref")
     draft = text.removeprefix("refs/heads/")
     if draft.startswith("drafts/"):
