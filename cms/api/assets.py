@@ -39,7 +39,7 @@ async def get_asset(request: Request) -> Response:
 
 
 def _answer(ctx: Context, path: str) -> Response:
-    kind = _kind(path)
+    kind = kind_of(path)
     if ctx.view is not None and ctx.view.withholds(path):
         kind = ""
     blob = ctx.reader.find_blob(ctx.catalog.snapshot.commit.id, path) if kind else None
@@ -48,7 +48,7 @@ def _answer(ctx: Context, path: str) -> Response:
         if departures is None:
             raise NotFound(f"there is no asset {path!r}")
         target = departures[0].to
-        if target is None or not _kind(target):
+        if target is None or not kind_of(target):
             raise Gone(f"the asset {path!r} was withdrawn")
         return RedirectResponse(link_of(ctx.catalog, f"{BASE}/assets/{quote(target)}"), 308)
     headers = {
@@ -73,7 +73,7 @@ def _read(ctx: Context, blob: BlobId) -> bytes:
     return content
 
 
-def _kind(path: str) -> str:
+def kind_of(path: str) -> str:
     """The media type of a file that may be served; empty for others."""
     kind = mimetypes.guess_type(path)[0]
     return kind if kind in SAFE_TYPES and not is_hidden(path) else ""

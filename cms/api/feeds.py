@@ -1,13 +1,12 @@
 """``/feeds/{collection}.{kind}`` and ``/sitemap.xml``: lists for programs that know nothing of this API."""
 
-import mimetypes
 from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from cms.api.assets import SAFE_TYPES, is_hidden
-from cms.api.pages import Page, link_header, page_links
+from cms.api.assets import kind_of
+from cms.api.pages import Page, link_header, link_of, page_links
 from cms.api.responses import json_response
 from cms.api.state import BASE, Context, context
 from cms.entry import Entry
@@ -16,14 +15,12 @@ from cms.feeds.addresses import Addresses
 from cms.feeds.formats import FORMATS, MEDIA_TYPES
 from cms.feeds.items import Files, Items, make_feed, read_feed_request
 from cms.feeds.sitemap import PAGES_MOST, find_pages, format_index, format_sitemap, split_pages
-from cms.params import LIST_PARAMETERS, ListRequest, find_collection, read_parameters, split_place, split_query
+from cms.params import ListRequest, find_collection, read_parameters, split_place, split_query
 from cms.query import find_entries
 from cms.settings import nearest
+from cms.view import VIEW_PARAMETERS
 
-VIEWS = ("ref", "at", "draft", "with", "preview")
 SITEMAP_PATH = "/sitemap.xml"
-# The names by which a view is asked for are read before, and kept in links.
-SITEMAP_PARAMETERS = ("page", *(name for name in LIST_PARAMETERS if name in VIEWS))
 XML = "application/xml"
 
 
@@ -50,8 +47,8 @@ def _feed(request: Request, ctx: Context, wanted: ListRequest, kind: str) -> Res
     links = page_links(raw_path.decode("latin-1"), kept.decode("latin-1"), page)
     links.setdefault("first", links["self"])
     files = _files(ctx)
-    first_paths = ctx.site.departures.first_paths(ctx.catalog)
-    items = Items(ctx.catalog, ctx.site.bodies, files, first_paths, wanted.shape.formats)
+    first_paths = ctx.departures.first_paths(ctx.catalog)
+    items = Items(ctx.catalog, ctx.bodies, files, first_paths, wanted.shape.formats)
     feed = make_feed(items, ctx.catalog, query.collection, query.chain, entries, links)
     others = {relation: url for relation, url in links.items() if relation != "self"}
     return json_response(
@@ -74,23 +71,22 @@ def _find(ctx: Context, wanted: ListRequest) -> tuple[list[Entry], int]:
 
 
 def _files(ctx: Context) -> Files:
-    store, commit = ctx.site.store, ctx.catalog.snapshot.commit.id
-
-    def kind(path: str) -> str:
-        found = mimetypes.guess_type(path)[0]
-        return found if found in SAFE_TYPES and not is_hidden(path) else ""
+    reader, commit = ctx.reader, ctx.catalog.snapshot.commit.id
 
     def size_bytes(path: str) -> int | None:
-        blob = store.find_blob(commit, path)
-        return None if blob is None else store.blob_size(blob)
+        blob = reader.find_blob(commit, path)
+        return None if blob is None else reader.blob_size(blob)
 
-    return Files(kind=kind, size_bytes=size_bytes, url=lambda path: f"{BASE}/assets/{quote(path)}")
+    def url(path: str) -> str:
+        return link_of(ctx.catalog, f"{BASE}/assets/{quote(path)}")
+
+    return Files(kind=kind_of, size_bytes=size_bytes, url=url)
 
 
 async def get_sitemap(request: Request) -> Response:
     """``GET /sitemap.xml``: of more pages than one file may hold an index, whose parts are asked for with ``page``."""
     ctx = context(request)
-    parameters = read_parameters(split_query(request.scope["query_string"]), SITEMAP_PARAMETERS)
+    parameters = read_parameters(split_query(request.scope["query_string"]), ("page", *VIEW_PARAMETERS))
     page = parameters.one("page")
     return await ctx.lanes.queries.run(_sitemap, request, ctx, page)
 

@@ -31,7 +31,7 @@ VIEWED = tuple(
         *("entries/", "search", "suggest", "collections", "assets/", "history/", "blame/", "feeds/", "openapi.json"),
     )
 )
-VIEWED_ROOTS = ("/api/v1", "/api/v1/")
+VIEWED_ROOTS = ("/api/v1", "/api/v1/", "/sitemap.xml")
 PREVIEW = b"bearer cmsp_"
 FOREVER = b"max-age=31536000, immutable"
 SECRET = b"private, no-store"

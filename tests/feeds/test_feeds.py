@@ -294,3 +294,21 @@ def test_a_letter_that_no_xml_may_hold_is_left_out_and_every_other_stays(letter:
         assert {node.text for node in root.iter("{*}title")} == {expected}
     ATOM.assertValid(root)
     assert orjson.loads(format_json_feed(feed))["items"][0]["title"] == text
+
+
+def test_an_earlier_state_has_its_own_feed_whose_links_stay_in_it(serve: Serve, repo: Repo) -> None:
+    image = {"images/a.png": b"\x89PNG\r\n\x1a\n"}
+    old = post("Før", "Ord. " * 80, date="2019-01-01", image="{url: images/a.png}")
+    settings = f"{SITE['cms.toml']}[history]\npublic = true\n"
+    first = repo.commit({**SITE, **image, "cms.toml": settings, "posts/a.md": old})
+    repo.commit({"posts/a.md": None, "posts/b.md": old.replace("Før", "Etter")})
+    client = serve()
+    now = client.ask("/feeds/posts.json").json()["items"][0]
+    then = client.ask(f"/feeds/posts.json?ref={first}").json()
+    assert [now["title"], then["items"][0]["title"]] == ["Etter", "Før"]
+    assert now["id"] == then["items"][0]["id"]
+    assert f"ref={first}" in then["feed_url"]
+    assert then["items"][0]["image"].endswith(f"/images/a.png?ref={first}")
+    sitemap = client._client.get(f"/sitemap.xml?ref={first}")
+    assert f"{URL}/nb/a<" in sitemap.text
+    assert "immutable" in sitemap.headers["cache-control"]
