@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from cms.api import (
     about,
     assets,
+    changes,
     drafts,
     entries,
     feeds,
@@ -85,6 +86,7 @@ def routes(metrics: Metrics, git: GitTransport) -> list[BaseRoute]:
         Route(f"{BASE}/search", search.search),
         Route(f"{BASE}/suggest", suggest.suggest),
         Route(f"{BASE}/assets/{{path:path}}", assets.get_asset),
+        Route(f"{BASE}/changes", changes.list_changes),
         Route(f"{BASE}/collections", about.list_collections),
         Route(f"{BASE}/collections/{{collection}}", about.get_collection),
         Route(f"{BASE}/openapi.json", openapi.get_openapi),

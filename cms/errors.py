@@ -13,6 +13,7 @@
     │   └── RefNotFound
     │   └── DraftNotFound
     ├── Gone                           it was public, and was withdrawn
+    ├── FullSyncNeeded                 nobody knows what changed since then
     ├── Unauthorised                   who asks is not known, or gave a wrong secret
     ├── Forbidden                      who asks is known, and may not
     ├── Conflict                       what is asked does not fit the state of the draft
@@ -132,6 +133,13 @@ class Gone(CMSError):
 
     code = "gone"
     title = "No longer published"
+
+
+class FullSyncNeeded(CMSError):
+    """What changed since a position is not known, or not told; whoever holds a copy must make it anew. Facts: parameter."""
+
+    code = "full-sync-needed"
+    title = "Begin again with everything"
 
 
 class Unauthorised(CMSError):

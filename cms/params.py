@@ -385,6 +385,15 @@ def _number(parameters: Parameters, name: str, default: int, least: int, most: i
     return int(text)
 
 
+def read_limit(parameters: Parameters, default: int, most: int) -> int:
+    """How many at once.
+
+    Raises:
+        InvalidQuery: no whole number from 1 to *most*.
+    """
+    return _number(parameters, "limit", default, 1, most)
+
+
 def _flag(parameters: Parameters, name: str) -> bool:
     text = parameters.one(name)
     if text is None or text in ("false", "0", "no"):

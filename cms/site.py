@@ -22,6 +22,7 @@ from cms.bodies import Bodies
 from cms.cache import DerivedCache
 from cms.catalog import Catalog
 from cms.chronicle import Chronicle
+from cms.delta import Deltas
 from cms.departed import Departures
 from cms.errors import (
     CMSError,
@@ -89,6 +90,7 @@ class Site:
         self.bodies = Bodies(store, self._cache)
         self.departures = Departures(store, self._cache)
         self.views = Views(self, self._cache)
+        self.deltas = Deltas(store, self.bodies)
         self.searches = SearchLog()
         self._watch = store.watch(ref)
         self._catalog: Catalog | None = None

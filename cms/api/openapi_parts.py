@@ -46,7 +46,7 @@ STATUS_ERRORS: Mapping[int, tuple[type[CMSError], ...]] = {
     403: (errors.Forbidden,),
     404: (errors.NotFound, *errors.NotFound.__subclasses__()),
     409: (errors.Conflict, *errors.Conflict.__subclasses__()),
-    410: (errors.Gone,),
+    410: (errors.Gone, errors.FullSyncNeeded),
     412: (errors.StaleRequest,),
     422: (errors.InvalidContent, *errors.InvalidContent.__subclasses__()),
     428: (errors.StateNotNamed,),

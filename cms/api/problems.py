@@ -27,6 +27,7 @@ STATUS: Mapping[type[CMSError], int] = {
     errors.RefNotFound: 404,
     errors.DraftNotFound: 404,
     errors.Gone: 410,
+    errors.FullSyncNeeded: 410,
     errors.Unauthorised: 401,
     errors.Forbidden: 403,
     errors.Conflict: 409,

@@ -32,6 +32,7 @@ EXIT_CODES: Mapping[type[CMSError], int] = {
     errors.RefNotFound: MISSING,
     errors.DraftNotFound: MISSING,
     errors.Gone: MISSING,
+    errors.FullSyncNeeded: MISSING,
     errors.Unauthorised: REFUSED,
     errors.Forbidden: REFUSED,
     errors.Conflict: REFUSED,

@@ -5,5 +5,21 @@ told to whoever may see both.
 """
 
 from cms.delta.changes import Change, Wanted, find_changes
+from cms.delta.cursor import Cursor, parse_cursor
+from cms.delta.deltas import Delta, Deltas
+from cms.delta.position import Position, parse_position
+from cms.delta.timeline import State, Timeline
 
-__all__ = ["Change", "Wanted", "find_changes"]
+__all__ = [
+    "Change",
+    "Cursor",
+    "Delta",
+    "Deltas",
+    "Position",
+    "State",
+    "Timeline",
+    "Wanted",
+    "find_changes",
+    "parse_cursor",
+    "parse_position",
+]
