@@ -116,8 +116,8 @@ class Entry(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     @property
     def document_id(self) -> str:
-        """What full-text search knows the entry's text by: the same bytes are indexed once."""
-        return f"{self.blob}:{self.collection}:{self.locale}"
+        """What full-text search knows the entry's text by, of which its slug is a part: the same is indexed once."""
+        return f"{self.blob}:{self.collection}:{self.locale}:{self.slug}"
 
     @property
     def fields(self) -> dict[str, Any]:

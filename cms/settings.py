@@ -26,6 +26,7 @@ STATE_HOME = Path("~/.local/state")
 STATE_FOLDER = "branchpress"
 SEARCH_ENGINES = ("whoosh", "tantivy")  # each is also the name of the package it needs
 T = TypeVar("T")
+DAYS_MOST = 36_500
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 SERVER_URL = re.compile(r"https?://[^\s/?#@]+(?:/[^\s?#]*)?")
 LOCALE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
@@ -84,11 +85,15 @@ class SearchSettings:
     Attributes:
         engine: what full-text search is done with: ``whoosh``, or ``tantivy`` where its package is installed.
         synonyms, bestbets: files of the repository, from its root.
+        recency_percent: how much more an entry of today counts than an old one; 0: nothing.
+        recency_days: after so many days half of that is left.
     """
 
     engine: str = "whoosh"
     synonyms: str = "content/search/synonyms.txt"
     bestbets: str = "content/search/bestbets.yaml"
+    recency_percent: int = 10
+    recency_days: int = 365
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,6 +229,14 @@ def _check_search(search: SearchSettings, path: str) -> None:
                 path=path,
                 key=("search", key),
             )
+    if not 0 <= search.recency_percent <= 100:
+        raise InvalidSettings(
+            f"{path}: search.recency_percent must be from 0 to 100", path=path, key=("search", "recency_percent")
+        )
+    if not 1 <= search.recency_days <= DAYS_MOST:
+        raise InvalidSettings(
+            f"{path}: search.recency_days must be from 1 to {DAYS_MOST}", path=path, key=("search", "recency_days")
+        )
 
 
 def _check_history(history: HistorySettings, path: str) -> None:

@@ -12,6 +12,7 @@ from cms.entry import Entry
 from cms.fieldpath import FieldPath
 from cms.search import SearchDocument
 from cms.search.analysis import PART_PATTERN, language_of_text, normalise
+from cms.searchtexts import SLUG
 
 WORDS_MOST, LENGTH_MOST = 14, 240
 LEAST = 3
@@ -19,6 +20,7 @@ BODY_LIMIT = 20_000
 REPEATED = 4
 TITLE_WEIGHT, FIELD_WEIGHT, SUMMARY_WEIGHT, BODY_WEIGHT = 3.0, 2.0, 1.5, 0.8
 ENTRIES_MOST = 100
+ENTRIES_LOOKED_AT = 3 * ENTRIES_MOST
 SHARE_LEAST = 0.2
 FACET_BONUS = 0.5
 
@@ -44,7 +46,8 @@ def key_terms(document: SearchDocument) -> str:
             weights[stem] = weights.get(stem, 0.0) + weight * min(count, most) * min(len(stem), 12) / 8
 
     add(document.title, TITLE_WEIGHT, 1)
-    add(" ".join(text for text, _ in document.fields.values()), FIELD_WEIGHT, 1)
+    # The slug is the title once more.
+    add(" ".join(text for name, (text, _) in document.fields.items() if name != SLUG), FIELD_WEIGHT, 1)
     add(document.summary, SUMMARY_WEIGHT, 1)
     add(document.body[:BODY_LIMIT], BODY_WEIGHT, REPEATED)
     for stem, spellings in written.items():
@@ -66,7 +69,7 @@ def rank_similar(catalog: Catalog, entry: Entry, paths: Sequence[FieldPath], ran
     wanted = {path.text: set(path.read(entry, catalog)) for path in paths}
     total = sum(map(len, wanted.values()))
     found: list[Ranked] = []
-    for other, score in ranked[: 3 * ENTRIES_MOST]:
+    for other, score in ranked[:ENTRIES_LOOKED_AT]:
         if (other.collection, other.slug) == (entry.collection, entry.slug):
             continue
         shared = 0

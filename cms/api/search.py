@@ -13,9 +13,9 @@ from cms.api.state import Context, context
 from cms.catalog import Fragment
 from cms.entry import Entry
 from cms.errors import SearchUnavailable
+from cms.looking import Found
 from cms.params import ListRequest, Pairs, read_search_request, split_place, split_query
 from cms.present import make_fragment
-from cms.searching import Found
 from cms.searchlog import Result
 
 OWN_NAMES = {"summary": "excerpt"}
@@ -61,7 +61,12 @@ def _find(request: Request, ctx: Context, wanted: ListRequest) -> Found:
     started = time.perf_counter()
     try:
         found = ctx.site.searcher.search(
-            ctx.catalog, wanted.queries, wanted.text, by_relevance=wanted.by_relevance, similar=wanted.similar
+            ctx.catalog,
+            wanted.queries,
+            wanted.text,
+            by_relevance=wanted.by_relevance,
+            similar=wanted.similar,
+            bodies=ctx.bodies,
         )
     except SearchUnavailable:
         request.scope["searched"] = ("unavailable", "")
@@ -80,7 +85,7 @@ def _item(ctx: Context, wanted: ListRequest, found: Found, entry: Entry, score: 
     if entry.path in found.pinned:
         extra["pinned"] = True
     if marked:
-        snippets = ctx.site.searcher.snippets(ctx.catalog, entry, found.text) if found.text else []
+        snippets = ctx.site.searcher.snippets(ctx.catalog, entry, found.text, bodies=ctx.bodies) if found.text else []
         # The engine knows the excerpt as the summary, and as a field when its schema gives it a weight.
         shown = {OWN_NAMES.get(snippet.field, snippet.field): snippet.html for snippet in snippets if snippet.marked}
         extra["highlights"] = [{"field": field, "html": html} for field, html in shown.items()]

@@ -5,9 +5,8 @@ document: what is not published is neither known nor proposed. The first letter 
 changed places: one, in longer words two.
 """
 
-import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain, islice
+from itertools import islice
 from typing import Protocol
 
 from cms.search import querytext
@@ -19,7 +18,7 @@ _MIN_LETTERS = 4
 _TWO_FROM_LETTERS = 8
 _MISTAKEN_FROM_LETTERS = 12
 _MOST_CORRECTED = 3
-_MOST_COMPARED = 20_000
+_MOST_READ = 20
 _MOST_ASKED = 12
 _PAUSE = 500
 COUNTED = 5  # documents that must have a word, for one document to be thought to have it wrong
@@ -36,7 +35,7 @@ class Lexicon(Protocol):
     @property
     def vocabulary(self) -> Vocabulary: ...
     def holders(self, term: str, fields: Sequence[str]) -> Sequence[str]:
-        """Documents with a term that the reader may find; ``COUNTED`` of them are enough."""
+        """All documents with a term that the reader may find, in an order that depends on nothing else."""
 
     def written(self, letter: str) -> Iterable[str]:
         """All words as written that begin with a letter, of hidden documents too."""
@@ -78,10 +77,11 @@ def _is_part(word: str, lexicon: Lexicon) -> bool:
     stem = lexicon.language.stem(word)
     longer = (
         form
-        for form in chain(lexicon.vocabulary.beginning(word, BODY), lexicon.vocabulary.ending(stem, BODY))
+        for form in sorted({*lexicon.vocabulary.beginning(word, BODY), *lexicon.vocabulary.ending(stem, BODY)})
         if len(form) >= len(word) + MIN_PART
     )
-    return any(lexicon.holders(form, TEXT_FIELDS) for form in islice(longer, _MOST_ASKED))
+    known = (form for form in longer if lexicon.vocabulary.frequency(form, TEXT_FIELDS))
+    return any(lexicon.holders(form, TEXT_FIELDS) for form in islice(known, _MOST_ASKED))
 
 
 def _as_typed(word: str, changes: dict[str, str]) -> str:
@@ -99,28 +99,24 @@ def _similar(
         for number, lexicon in enumerate(lexicons)
         for other, distance in _nearest(word, lexicon, check_time)
     ]
-    for _, number, _, other in heapq.nsmallest(_MOST_ASKED, candidates):
-        language = lexicons[number].language
-        holders = lexicons[number].holders(language.stem(other), TEXT_FIELDS)
-        if len(holders) >= least:
-            check_time()
-            shown = _as_written(other, language, map(read, holders))
-            if shown is not None:
-                return shown
+    written: dict[str, frozenset[str]] = {}
+    for _, number, _, other in sorted(candidates):
+        check_time()
+        holders = lexicons[number].holders(lexicons[number].language.stem(other), TEXT_FIELDS)
+        # That the index knows the word says nothing: it may be from a text that is hidden.
+        if len(holders) >= least and any(other in _words_of(id, read, written) for id in holders[:_MOST_READ]):
+            return other
     return None
 
 
-def _as_written(word: str, language: Language, documents: Iterable[SearchDocument]) -> str | None:
-    """The word if it stands in one of some documents, else the nearest other form of it there."""
-    stem = language.stem(word)
-    forms: set[str] = set()
-    for document in documents:
+def _words_of(id: str, read: Read, known: dict[str, frozenset[str]]) -> frozenset[str]:
+    words = known.get(id)
+    if words is None:
+        document = read(id)
         texts = (document.title, document.summary, document.body, *(text for text, _ in document.fields.values()))
-        words = {form for text in texts for form in PART_PATTERN.findall(normalise(text).casefold())}
-        if word in words:
-            return word
-        forms.update(form for form in words if form[0] == word[0] and language.stem(form) == stem)
-    return min(forms, key=lambda form: (osa_distance(word, form, len(word)), form), default=None)
+        found = {form for text in texts for form in PART_PATTERN.findall(normalise(text).casefold())}
+        words = known[id] = frozenset(found)
+    return words
 
 
 def _nearest(word: str, lexicon: Lexicon, check_time: Callable[[], None]) -> Iterator[tuple[str, float]]:
@@ -133,8 +129,6 @@ def _nearest(word: str, lexicon: Lexicon, check_time: Callable[[], None]) -> Ite
             if abs(len(other) - len(word)) > limit:
                 continue
             compared += 1
-            if compared > _MOST_COMPARED:
-                return
             if compared % _PAUSE == 0:
                 check_time()
             plain_other = fold(other)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from cms.search.analysis import PART_PATTERN, Language, language_of_text, normalise
 from cms.search.engine import SearchDocument
-from cms.search.ranking import field_name
+from cms.search.source import field_name
 from cms.search.variants import BODY, EXACT, EXTRA, FOLD, SUMMARY, TITLE, WORD
 
 Posting = tuple[bytes, int, float, bytes]  # term, frequency, weight, packed positions

@@ -6,23 +6,20 @@ part of a compound before beginning of a word (``variants``).
 """
 
 import math
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import islice, pairwise
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from cms.search.analysis import Chunk, Language
-from cms.search.engine import Match
+from cms.search.engine import Match, Reason
 from cms.search.querytext import All, Either, Node, Not, Words
+from cms.search.source import KnownWords, Part, Postings, Scores, Source, field_name
 from cms.search.synonyms import Synonyms
 from cms.search.variants import (
     BODY,
-    COMPOUNDING,
     EXACT,
     EXTRA,
     FOLD,
-    MAX_LOOKED_AT,
     MIN_PART,
     PART_FACTOR,
     SUMMARY,
@@ -33,72 +30,25 @@ from cms.search.variants import (
     Widening,
 )
 
-Scores = dict[int, float]
-Postings = tuple[Sequence[int], Sequence[float]]
-
 WEIGHTS = {TITLE: 4.0, SUMMARY: 2.5, BODY: 1.0, EXTRA: 1.0, EXACT: 2.0, FOLD: 0.4}
 TOGETHER_SHARE = 0.75  # of the score of words written together, for each of them
 _MOST_JOINED = 3
-_NEAR = 3
-_NEAR_FACTOR = 0.4
+NEAR = 3
+NEAR_FACTOR = 0.4
 _MOST_LOOKED_AT_CLOSELY = 500
 OTHER_LANGUAGE = 0.9
 _SATURATION = 1.2
 _LENGTH_SHARE = {TITLE: 0.3, SUMMARY: 0.5, BODY: 0.75, EXTRA: 0.5, EXACT: 0.3, FOLD: 0.5}
 
 
-def field_name(kind: str, language: Language) -> str:
-    return f"{kind}_{language.name}"
-
-
-class Part(Protocol):
-    """One segment of an index. Document numbers are its own, from 0; ``base`` makes them the index's."""
-
-    @property
-    def base(self) -> int: ...
-    def postings(self, field: str, term: str) -> Postings | None: ...
-    def positions(self, field: str, term: str, documents: set[int]) -> Mapping[int, Sequence[int]]: ...
-    def lengths(self, field: str) -> bytes: ...  # a code for each document, 0 for none; see length_of
-    def frequency(self, field: str, term: str) -> int: ...
-    def vocabulary(self, name: str) -> bytes: ...  # see vocabulary_name; every word between two newlines
-
-
-class Source(Protocol):
-    """One generation of an index; it does not change."""
-
-    @property
-    def parts(self) -> Sequence[Part]: ...
-    @property
-    def word_cache(self) -> "WordCache": ...
-    def languages(self) -> Sequence[Language]: ...
-    def document_count(self, language: Language) -> int: ...
-    def average_length(self, field: str) -> float: ...
-    def every_document(self, language: Language) -> Iterable[int]: ...
-    def length_of(self, code: int) -> float: ...
-
-
-@dataclass(slots=True)
-class WordCache:
-    """The scores of the words asked for last, bounded by the number of scores held. Losing a race only costs time."""
-
-    limit: int = 400_000
-    _held: int = 0
-    _scores: OrderedDict[tuple[str, ...], Scores] = field(default_factory=OrderedDict)
-
-    def get(self, key: tuple[str, ...], make: Callable[[], Scores]) -> Scores:
-        """The scores for a key; callers never change what they get."""
-        scores = self._scores.get(key)
-        if scores is None:
-            scores = make()
-            self._scores[key] = scores
-            self._held += len(scores) + 1
-            while self._held > self.limit and len(self._scores) > 1:
-                try:
-                    _, old = self._scores.popitem(last=False)
-                except KeyError:
-                    break
-                self._held -= len(old) + 1
-        return scores
+def reasons_of(score: float) -> list[Reason]:
+    """What a score was added up from, what is of one kind together; what added most comes first."""
+    added: dict[tuple[str, str, str, str], Reason] = {}
+    for reason in score.reasons if isinstance(score, Told) else ():
+        key = reason.word, reason.how, reason.found, reason.field
+        known = added.get(key)
+        added[key] = reason if known is None else replace(known, score=known.score + reason.score)
+    return sorted(added.values(), key=lambda reason: (-reason.score, reason.word, reason.found, reason.field))
 
 
 def rank(
@@ -109,11 +59,18 @@ def rank(
     match: Match,
     synonyms: Synonyms,
     check_time: Callable[[], None],
+    told: frozenset[int] = frozenset(),
 ) -> Scores:
-    """Scores by document number. ``check_time`` is called often and may raise."""
+    """Scores by document number.
+
+    Args:
+        check_time: is called often and may raise.
+        told: documents whose score, where they fit, is to be a ``Told``.
+    """
     result: Scores = {}
     for language in source.languages():
-        scores = ranker_of(language, source, match=match, synonyms=synonyms, check_time=check_time).evaluate(node)
+        ranker = ranker_of(language, source, match=match, synonyms=synonyms, check_time=check_time, told=told)
+        scores = ranker.evaluate(node)
         if preferred is not None and preferred != language:
             scores = {number: score * OTHER_LANGUAGE for number, score in scores.items()}
         if result:
@@ -124,34 +81,45 @@ def rank(
 
 
 def ranker_of(
-    language: Language, source: Source, *, match: Match, synonyms: Synonyms, check_time: Callable[[], None]
+    language: Language,
+    source: Source,
+    *,
+    match: Match,
+    synonyms: Synonyms,
+    check_time: Callable[[], None],
+    told: frozenset[int] = frozenset(),
 ) -> "Ranker":
     known = KnownWords(source, language)
     widening = Widening(language=language, vocabulary=known, synonyms=synonyms, check_time=check_time)
-    return Ranker(source=source, language=language, match=match, widening=widening, check_time=check_time)
+    return Ranker(source=source, language=language, match=match, widening=widening, check_time=check_time, told=told)
 
 
-@dataclass(frozen=True, slots=True)
-class KnownWords:
-    """The words of one language in an index (``variants.Vocabulary``)."""
+class Told(float):
+    """A score that knows what it was added up from, whatever is done with it on the way."""
 
-    source: Source
-    language: Language
+    __slots__ = ("reasons",)
+    reasons: tuple[Reason, ...]
 
-    def frequency(self, term: str, fields: Sequence[str]) -> int:
-        names = [field_name(kind, self.language) for kind in fields]
-        return sum(part.frequency(name, term) for part in self.source.parts for name in names)
+    def __new__(cls, score: float, reasons: tuple[Reason, ...]) -> "Told":
+        """A score for some reasons."""
+        told = super().__new__(cls, score)
+        told.reasons = reasons
+        return told
 
-    def beginning(self, letters: str, kind: str) -> Iterable[str]:
-        name = vocabulary_name(self.language.name, kind)
-        for part in self.source.parts:
-            yield from islice(words_beginning(part.vocabulary(name), letters), MAX_LOOKED_AT)
+    def __add__(self, other: float) -> "Told":
+        more = other.reasons if isinstance(other, Told) else ()
+        return Told(float(self) + float(other), self.reasons + more)
 
-    def ending(self, letters: str, kind: str) -> Iterable[str]:
-        name = vocabulary_name(self.language.name, kind, backwards=True)
-        for part in self.source.parts if self.language.name in COMPOUNDING else ():
-            found = islice(words_beginning(part.vocabulary(name), letters[::-1]), MAX_LOOKED_AT)
-            yield from (word[::-1] for word in found)
+    __radd__ = __add__
+
+    def __mul__(self, factor: float) -> "Told":
+        reasons = tuple(replace(reason, score=reason.score * factor) for reason in self.reasons)
+        return Told(float(self) * factor, reasons)
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, divisor: float) -> "Told":
+        return self * (1 / divisor)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -163,7 +131,9 @@ class Ranker:
     match: Match
     widening: Widening
     check_time: Callable[[], None]
-    _known_weights: dict[str, Sequence[float]] = field(default_factory=dict)
+    told: frozenset[int] = frozenset()
+    _asked: str = ""  # the word that is looked for just now, and what else it is taken for; for who is told
+    _how: str = "word"
 
     def evaluate(self, node: Node) -> Scores:
         self.check_time()
@@ -209,9 +179,10 @@ class Ranker:
         ]
         result = dict(scores)
         for (place, one), (other_place, other) in pairwise(words):
-            if other_place - place <= _NEAR:
+            if other_place - place <= NEAR:
+                self._asked, self._how = f"{one} {other}", "near"
                 for number, score in self._near(self.language.stem(one), self.language.stem(other), scores).items():
-                    result[number] += score * _NEAR_FACTOR
+                    result[number] += score * NEAR_FACTOR
         return result
 
     def _near(self, one: str, other: str, among: Scores) -> Scores:
@@ -223,7 +194,7 @@ class Ranker:
                 self.check_time()
                 counts = _near_counts(part, name, one, other, among)
                 postings = (list(counts), list(counts.values()))
-                _add(scores, postings, part.lengths(name), part.base, weights, WEIGHTS[kind])
+                self._add(scores, postings, part, name, weights, WEIGHTS[kind], f"{one} … {other}")
         rarity = self._rarity(len(scores))
         return {number: score * rarity for number, score in scores.items()}
 
@@ -240,6 +211,7 @@ class Ranker:
         result = list(found)
         for start, stop, variants in words_together([node for node, _ in found], self.widening):
             together: Scores = {}
+            self._asked = " ".join(filter(None, (single_word(node) for node, _ in found[start:stop])))
             for variant in variants:
                 together = _best(together, self._look_up_variant(variant, rarity=True))
             share = {number: score * TOGETHER_SHARE for number, score in together.items()}
@@ -259,9 +231,12 @@ class Ranker:
             "\0".join(parts),
             *(j for c in node.chunks for j in c.joined),
         )
+        if self.told:
+            return self._find_words(node, parts, fields, widely=widely)
         return self.source.word_cache.get(key, lambda: self._find_words(node, parts, fields, widely=widely))
 
     def _find_words(self, node: Words, parts: Sequence[str], fields: Sequence[str], *, widely: bool) -> Scores:
+        self._asked, self._how = " ".join(parts), "word" if len(parts) == 1 else "phrase"
         if len(parts) == 1:
             raw = [form for form in node.chunks[0].joined if form[-1] in "+#"]
             if raw:  # C++ is not C
@@ -279,6 +254,7 @@ class Ranker:
     def _word(self, word: str, fields: Sequence[str], *, widely: bool) -> Scores:
         """One word in all its forms."""
         stem = self.language.stem(word)
+        self._asked, self._how = word, "word"
         exact = _sum([self._look_up(stem, fields), self._look_up(word, (EXACT,)) if TITLE in fields else {}])
         wider: Scores = {}
         for variant in self.widening.variants(word, fields, widely=widely):
@@ -290,9 +266,10 @@ class Ranker:
         return _sum([exact, {number: score * rarity for number, score in wider.items()}]) if wider else exact
 
     def _look_up_variant(self, variant: Variant, *, rarity: bool = False) -> Scores:
-        if variant.how == "word":
+        self._how = variant.how
+        if len(variant.terms) == 1:
             return self._look_up(variant.terms[0], variant.fields, factor=variant.factor, rarity=rarity)
-        if variant.how == "phrase":
+        if not variant.anywhere:
             return self._phrase(variant.terms, variant.fields, factor=variant.factor, rarity=rarity)
         found = [self._look_up(term, variant.fields, factor=variant.factor, rarity=rarity) for term in variant.terms]
         return _intersect(found, [])
@@ -306,20 +283,46 @@ class Ranker:
             for part in self.source.parts:
                 postings = part.postings(name, term)
                 if postings is not None:
-                    _add(scores, postings, part.lengths(name), part.base, weights, WEIGHTS[kind] * factor)
+                    self._add(scores, postings, part, name, weights, WEIGHTS[kind] * factor, term)
         if rarity and scores:
             rare = self._rarity(len(scores))
             return {number: score * rare for number, score in scores.items()}
         return scores
 
+    def _add(
+        self,
+        scores: Scores,
+        postings: Postings,
+        part: Part,
+        name: str,
+        weights: Sequence[float],
+        factor: float,
+        found: str,
+    ) -> None:
+        """Add the BM25 score of one term in one field of one part; the loop that takes the time of a search."""
+        factor *= _SATURATION + 1
+        get, lengths, base = scores.get, part.lengths(name), part.base
+        told = self.told
+        for number, frequency in zip(*postings, strict=True):
+            score = factor * frequency / (frequency + weights[lengths[number]])
+            number += base
+            if told and number in told:
+                score = self._tell(score, name, found, self.source.frequency(name, found))
+            scores[number] = get(number, 0.0) + score
+
+    def _tell(self, score: float, name: str, found: str, documents: int) -> Told:
+        field = name.partition("_")[0]
+        reason = Reason(word=self._asked, how=self._how, found=found, field=field, documents=documents, score=score)
+        return Told(score, (reason,))
+
     def _weights(self, kind: str, name: str) -> Sequence[float]:
         """For each length code, what BM25 adds to the frequency below the line."""
-        weights = self._known_weights.get(name)
+        weights = self.source.weights.get(name)
         if weights is None:
             average = self.source.average_length(name) or 1.0
             share = _LENGTH_SHARE[kind]
             weights = [_SATURATION * (1 - share + share * self.source.length_of(code) / average) for code in range(256)]
-            self._known_weights[name] = weights
+            self.source.weights[name] = weights
         return weights
 
     def _rarity(self, documents: int) -> float:
@@ -338,7 +341,7 @@ class Ranker:
                 counts = _phrase_counts(part, name, stems, self.check_time)
                 if counts:
                     postings = (list(counts), list(counts.values()))
-                    _add(scores, postings, part.lengths(name), part.base, weights, WEIGHTS[kind] * factor)
+                    self._add(scores, postings, part, name, weights, WEIGHTS[kind] * factor, " ".join(stems))
         rare = self._rarity(len(scores)) * math.sqrt(len(stems)) if rarity else 1.0
         return {number: score * rare for number, score in scores.items()}
 
@@ -353,13 +356,14 @@ def words_together(nodes: Sequence[Node], widening: Widening) -> Iterator[tuple[
             if len(run) < stop - start:
                 break
             variants = [
-                Variant(terms=tuple(map(language.stem, other)), fields=TEXT_FIELDS, factor=SYNONYM_FACTOR, how="phrase")
-                if len(other) > 1
-                else Variant(terms=(language.stem(other[0]),), fields=TEXT_FIELDS, factor=SYNONYM_FACTOR)
+                Variant(
+                    terms=tuple(map(language.stem, other)), fields=TEXT_FIELDS, factor=SYNONYM_FACTOR, how="synonym"
+                )
                 for other in widening.synonyms.of(run, language)
             ]
             if stop - start <= _MOST_JOINED and min(map(len, run)) >= MIN_PART:
-                variants.append(Variant(terms=(language.stem("".join(run)),), fields=TEXT_FIELDS, factor=1.0))
+                terms = (language.stem("".join(run)),)
+                variants.append(Variant(terms=terms, fields=TEXT_FIELDS, factor=1.0, how="together"))
             if variants:
                 yield start, stop, variants
 
@@ -370,18 +374,6 @@ def single_word(node: Node) -> str | None:
         if len(chunk.parts) == 1 and not chunk.joined:
             return chunk.parts[0]
     return None
-
-
-def _add(
-    scores: Scores, postings: Postings, lengths: bytes, base: int, weights: Sequence[float], factor: float
-) -> None:
-    """Add the BM25 score of one term in one field of one part; the loop that takes the time of a search."""
-    factor *= _SATURATION + 1
-    get = scores.get
-    for number, frequency in zip(*postings, strict=True):
-        score = factor * frequency / (frequency + weights[lengths[number]])
-        number += base
-        scores[number] = get(number, 0.0) + score
 
 
 def _sum(results: Iterable[Scores]) -> Scores:
@@ -428,31 +420,6 @@ def _most(found: Sequence[tuple[Node, Scores]], is_stopword: Callable[[Node], bo
     return {number: total[number] * count / len(telling) for number, count in counts.items()}
 
 
-def words_beginning(vocabulary: bytes, letters: str) -> Iterator[str]:
-    """The words that begin so, out of sorted ones with a newline before and after each."""
-    wanted = letters.encode()
-    low, high = 0, len(vocabulary) - 1
-    while low < high:  # low and high are at newlines; what is before low comes before what is wanted
-        middle = vocabulary.rfind(b"\n", low, (low + high) // 2 + 1)
-        end = vocabulary.find(b"\n", middle + 1)
-        if vocabulary[middle + 1 : end] < wanted:
-            low = end
-        else:
-            high = middle
-    while vocabulary.startswith(wanted, low + 1):
-        end = vocabulary.find(b"\n", low + 1)
-        if end < 0:
-            return
-        yield vocabulary[low + 1 : end].decode()
-        low = end
-
-
-def vocabulary_name(language: str, kind: str, *, backwards: bool = False) -> str:
-    """What the words of a kind (of texts, plain or as written) are called beside a segment; spelt backwards, for endings."""
-    name = language if kind in TEXT_FIELDS else f"{language}-{kind}"
-    return f"{name}-backwards" if backwards else name
-
-
 def _near_counts(part: Part, name: str, one: str, other: str, among: Scores) -> dict[int, float]:
     """How often one word stands shortly before the other, for some documents of one part."""
     first, second = part.postings(name, one), part.postings(name, other)
@@ -465,7 +432,7 @@ def _near_counts(part: Part, name: str, one: str, other: str, among: Scores) -> 
     counts = {}
     for number in sorted(documents):
         after = set(other_places.get(number, ()))
-        near = [at for at in places.get(number, ()) if any(at + gap in after for gap in range(1, _NEAR + 1))]
+        near = [at for at in places.get(number, ()) if any(at + gap in after for gap in range(1, NEAR + 1))]
         if near:
             counts[number] = float(len(near))
     return counts

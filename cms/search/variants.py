@@ -4,8 +4,8 @@ Each way to find it has a factor, so that the word itself comes before its synon
 merely begin with it. How the forms are looked up, and what the index knows of words (``Vocabulary``), is the engine's.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Literal, Protocol
 
@@ -28,7 +28,7 @@ _WIDER_FACTOR = 0.6  # of a compound of a synonym, or of a plain form
 MIN_EXPANDED = 4
 MIN_PART = 3
 MAX_EXPANSIONS = 30
-MAX_LOOKED_AT = 2_000
+MAX_LOOKED_AT = 300
 COMPOUNDING = frozenset({"norwegian", "danish", "swedish", "german", "dutch", "finnish", "hungarian", "estonian"})
 _FEW = 3
 _EXPANDED_SYNONYMS = 3
@@ -39,6 +39,9 @@ _DERIVED = ("ering", "asjon", "sjon", "ning", "ing", "else")
 _MIN_ROOT = 5
 
 
+How = Literal["spelling", "synonym", "beginning", "part", "derived", "together", "apart"]
+
+
 class Vocabulary(Protocol):
     """The words of one language in an index."""
 
@@ -46,7 +49,7 @@ class Vocabulary(Protocol):
         """In how many documents a term is, about; 0 for none."""
 
     def beginning(self, letters: str, kind: str) -> Iterable[str]:
-        """Terms that begin so: of the texts, or plain forms (``FOLD``); not all when there are very many."""
+        """Terms that begin so: of the texts, or plain forms (``FOLD``); there may be some of which the frequency is 0."""
 
     def ending(self, letters: str, kind: str) -> Iterable[str]:
         """Terms that end so; in languages that write compounds together only."""
@@ -54,12 +57,31 @@ class Vocabulary(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
-    """Terms to look up in some fields: one; several that stand side by side (``phrase``), or anywhere (``all``)."""
+    """Terms to look up in some fields: one; several that stand side by side, or (``anywhere``) not.
+
+    Attributes:
+        how: what they are to the word, for who asks why: another ``spelling``, a ``synonym``, a word of which the word is
+            the ``beginning`` or a ``part``, one that it is ``derived`` from, or the word ``together`` or ``apart``.
+    """
 
     terms: tuple[str, ...]
     fields: Sequence[str]
     factor: float
-    how: Literal["word", "phrase", "all"] = "word"
+    how: How
+    anywhere: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Candidate:
+    """What a longer word has of the one looked for; ``rest``: what of it must be a word, too."""
+
+    factor: float
+    how: How
+    rest: slice | None = None
+
+
+_BEGINS = _Candidate(factor=PREFIX_FACTOR, how="beginning")
+_ENDS = _Candidate(factor=PART_FACTOR, how="part")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +104,7 @@ class Widening:
         if word in self.language.stopwords:
             return
         yield from self._expansions(word, stem, fields)
-        for other in islice((other for other in others if other.how == "word"), _EXPANDED_SYNONYMS):
+        for other in islice((other for other in others if len(other.terms) == 1), _EXPANDED_SYNONYMS):
             for found in self._expansions(other.terms[0], other.terms[0], fields):
                 yield _weaker(found)
         yield from self._derived(stem, fields)
@@ -98,10 +120,10 @@ class Widening:
             if len(word) >= 6:  # a short word may become another one: får is not far
                 plain |= language.folds(word)
             for form in sorted(plain - {language.stem(word)}):
-                yield Variant(terms=(form,), fields=fields, factor=SPELLING_FACTOR)
+                yield Variant(terms=(form,), fields=fields, factor=SPELLING_FACTOR, how="spelling")
         elif fields is TEXT_FIELDS:
             for form in sorted(language.folds(word)):
-                yield Variant(terms=(form,), fields=(FOLD,), factor=1.0)
+                yield Variant(terms=(form,), fields=(FOLD,), factor=1.0, how="spelling")
 
     def _synonyms(self, word: str, fields: Sequence[str]) -> Iterator[Variant]:
         language = self.language
@@ -109,48 +131,58 @@ class Widening:
         plain = () if has_nordic_letter(word) else self.synonyms.of_plain(word, language)
         for other in dict.fromkeys((*self.synonyms.of((word,), language), *plain)):
             stems = tuple(map(language.stem, other))
-            how: Literal["word", "phrase"] = "word" if len(stems) == 1 else "phrase"
-            yield Variant(terms=stems, fields=fields, factor=SYNONYM_FACTOR, how=how)
+            yield Variant(terms=stems, fields=fields, factor=SYNONYM_FACTOR, how="synonym")
         tried = islice(self.synonyms.compounds(word, language), _TRIED_COMPOUNDS)
         for form in dict.fromkeys(map(language.stem, tried)):
             if form != stem and self.vocabulary.frequency(form, fields):
-                yield Variant(terms=(form,), fields=fields, factor=SYNONYM_FACTOR)
+                yield Variant(terms=(form,), fields=fields, factor=SYNONYM_FACTOR, how="synonym")
 
     def _expansions(self, word: str, stem: str, fields: Sequence[str]) -> Iterator[Variant]:
         """Indexed words that begin with the word, or (in languages that write compounds together) end with it."""
         self.check_time()
-        found: dict[str, float] = {}
+        found: dict[str, _Candidate] = {}
         for start in _starts(word, stem):
-            beginning = self.vocabulary.beginning(start, BODY)
             if len(start) >= MIN_EXPANDED:
-                found.update(dict.fromkeys(beginning, PREFIX_FACTOR))
+                found.update(dict.fromkeys(self.vocabulary.beginning(start, BODY), _BEGINS))
             elif self.language.name in COMPOUNDING:
-                known = (form for form in beginning if self._is_word(form[len(start) :]))
-                found.update(dict.fromkeys(known, PREFIX_FACTOR))
+                rest = _Candidate(factor=PREFIX_FACTOR, how="beginning", rest=slice(len(start), None))
+                found.update(dict.fromkeys(self.vocabulary.beginning(start, BODY), rest))
         if len(stem) >= MIN_PART:
+            head = slice(0, -len(stem))
+            ends = _Candidate(factor=PART_FACTOR, how="part", rest=head if len(stem) < MIN_EXPANDED else None)
             for form in self.vocabulary.ending(stem, BODY):
-                head = form[: -len(stem)]
-                if _may_be_head(head) if len(stem) >= MIN_EXPANDED else self._is_word(head):
-                    found[form] = PART_FACTOR
+                if ends.rest is not None or _may_be_head(form[head]):
+                    found[form] = ends
         found.pop(stem, None)
         for form in self._most_frequent(found, fields):
-            yield Variant(terms=(form,), fields=fields, factor=found[form])
+            yield Variant(terms=(form,), fields=fields, factor=found[form].factor, how=found[form].how)
 
     def _plain_expansions(self, word: str) -> Iterator[Variant]:
         """As ``_expansions``, for who types without the letters that a text has."""
         for form in sorted({*self.language.folds(word), self.language.fold(word)}):
             if len(form) >= MIN_EXPANDED:
-                found = dict.fromkeys(self.vocabulary.beginning(form, FOLD), PREFIX_FACTOR)
+                found = dict.fromkeys(self.vocabulary.beginning(form, FOLD), _BEGINS)
                 endings = (other for other in self.vocabulary.ending(form, FOLD) if _may_be_head(other[: -len(form)]))
-                found.update(dict.fromkeys(endings, PART_FACTOR))
+                found.update(dict.fromkeys(endings, _ENDS))
                 found.pop(form, None)
                 for other in self._most_frequent(found, (FOLD,)):
-                    yield Variant(terms=(other,), fields=(FOLD,), factor=found[other])
+                    yield Variant(terms=(other,), fields=(FOLD,), factor=found[other].factor, how=found[other].how)
 
-    def _most_frequent(self, found: Iterable[str], fields: Sequence[str]) -> list[str]:
-        shortest = sorted(found, key=lambda form: (len(form), form))[: 2 * MAX_EXPANSIONS]
-        counts = {form: self.vocabulary.frequency(form, fields) for form in shortest}
-        return sorted(shortest, key=lambda form: (-counts[form], form))[:MAX_EXPANSIONS]
+    def _most_frequent(self, found: "Mapping[str, _Candidate]", fields: Sequence[str]) -> list[str]:
+        """Of the shortest forms that stand somewhere those that stand most often."""
+        counts: dict[str, int] = {}
+        looked_at = 0
+        for form in sorted(sorted(found), key=len):
+            count = self.vocabulary.frequency(form, fields)
+            if not count:
+                continue
+            looked_at += 1
+            rest = found[form].rest
+            if rest is None or self._is_word(form[rest]):
+                counts[form] = count
+            if len(counts) == 2 * MAX_EXPANSIONS or looked_at == MAX_LOOKED_AT:
+                break
+        return sorted(counts, key=lambda form: (-counts[form], form))[:MAX_EXPANSIONS]
 
     def _derived(self, stem: str, fields: Sequence[str]) -> Iterator[Variant]:
         """What a noun of doing is made from: ``overvåke`` for ``overvåking``, ``installere`` for ``installasjon``."""
@@ -161,7 +193,7 @@ class Widening:
             if root != stem and len(root) >= _MIN_ROOT:
                 for form in (root, f"{root}ing", f"{root}ning"):
                     if form != stem and self.vocabulary.frequency(form, fields):
-                        yield Variant(terms=(form,), fields=fields, factor=DERIVED_FACTOR)
+                        yield Variant(terms=(form,), fields=fields, factor=DERIVED_FACTOR, how="derived")
 
     def _taken_apart(self, word: str, fields: Sequence[str]) -> Iterator[Variant]:
         """A compound that is hardly used: its parts, side by side or (where words are compounded freely) anywhere."""
@@ -178,9 +210,9 @@ class Widening:
                 if known:
                     found.append((min(map(len, parts)), known, parts))
         for _, _, parts in sorted(found, reverse=True)[:1]:
-            yield Variant(terms=parts, fields=fields, factor=SYNONYM_FACTOR, how="phrase")
+            yield Variant(terms=parts, fields=fields, factor=SYNONYM_FACTOR, how="apart")
             if self.language.name in COMPOUNDING and not any(map(self.language.is_common, parts)):
-                yield Variant(terms=parts, fields=fields, factor=APART_FACTOR, how="all")
+                yield Variant(terms=parts, fields=fields, factor=APART_FACTOR, how="apart", anywhere=True)
 
     def _is_word(self, letters: str) -> bool:
         """Whether letters, perhaps without a joint at either end, are a word that stands somewhere alone."""
@@ -196,7 +228,7 @@ def _starts(word: str, stem: str) -> list[str]:
 
 
 def _weaker(variant: Variant) -> Variant:
-    return Variant(terms=variant.terms, fields=variant.fields, factor=variant.factor * _WIDER_FACTOR, how=variant.how)
+    return replace(variant, factor=variant.factor * _WIDER_FACTOR)
 
 
 def _may_be_head(letters: str) -> bool:

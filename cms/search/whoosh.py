@@ -16,12 +16,13 @@ import os
 import threading
 import warnings
 from array import array
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from cms.search import generations, ranking
+from cms.search import generations, source
 from cms.search.engine import SearchDocument
 from cms.search.postings import Posting, postings_of, unpack
 from cms.search.variants import COMPOUNDING, FOLD, MIN_EXPANDED, TEXT_FIELDS, WORD
@@ -199,7 +200,7 @@ class Writer(SegmentWriter):  # type: ignore[misc]
         """Add a document whose id is not in the index."""
         language, postings = postings_of(document)
         # Which documents have a word as it is written is seen in their texts; here it would take a third of the index.
-        written = postings.pop(ranking.field_name(WORD, language), [])
+        written = postings.pop(source.field_name(WORD, language), [])
         self._written.setdefault(language.name, set()).update(word for word, *_ in written)
         for name in postings:
             if name not in self.schema:
@@ -239,14 +240,14 @@ class Writer(SegmentWriter):  # type: ignore[misc]
             kind, _, language = field.partition("_")
             if kind in _EXPANDED and reader.has_field(field):
                 found = (word for word in reader.words(field) if len(word) >= MIN_EXPANDED)
-                known = words.setdefault(ranking.vocabulary_name(language, kind), set())
+                known = words.setdefault(source.vocabulary_name(language, kind), set())
                 known.update(found)
                 if language in COMPOUNDING:
-                    name = ranking.vocabulary_name(language, kind, backwards=True)
+                    name = source.vocabulary_name(language, kind, backwards=True)
                     words.setdefault(name, set()).update(word.decode()[::-1].encode() for word in known)
         reader.close()
         for language, written in self._written.items():
-            words[ranking.vocabulary_name(language, WORD)] = written
+            words[source.vocabulary_name(language, WORD)] = written
         for name, known in words.items():
             content = b"\n" + b"\n".join(sorted(known)) + b"\n"
             (Path(self.storage.folder) / _words_file(segment, name)).write_bytes(content)
@@ -315,17 +316,24 @@ class Segment:
         self._folder = folder
         self.count = int(reader.doc_count_all())
         ids, languages = reader.column(_ID, VarBytesColumn()), reader.column(_LANGUAGE, VarBytesColumn())
-        self.ids: list[str] = [ids[n].decode() for n in range(self.count)] if ids else []
+        self.names: list[str] = [ids[n].decode() for n in range(self.count)] if ids else []
         self.languages: list[str] = [languages[n].decode() for n in range(self.count)] if languages else []
-        if len(self.ids) != self.count or len(self.languages) != self.count:
+        if len(self.names) != self.count or len(self.languages) != self.count:
             raise ValueError("a segment without ids")
+        self.language_counts = Counter(self.languages)
         self._lengths: dict[str, bytes] = {}
+        self._totals: dict[str, tuple[int, int]] = {}
         self._vocabularies: dict[str, bytes] = {}
-        self._postings: OrderedDict[tuple[str, str], ranking.Postings | None] = OrderedDict()
+        self._postings: OrderedDict[tuple[str, str], source.Postings | None] = OrderedDict()
         self._held = 0
         self._lock = threading.Lock()
 
-    def postings(self, reader: Reader, field: str, term: str) -> ranking.Postings | None:
+    @cached_property
+    def numbers(self) -> dict[str, int]:
+        """The number of every id."""
+        return {name: number for number, name in enumerate(self.names)}
+
+    def postings(self, reader: Reader, field: str, term: str) -> source.Postings | None:
         """Document numbers and weights of a term, decoded; the last ones used are kept."""
         key = (field, term)
         with self._lock:
@@ -363,8 +371,17 @@ class Segment:
             self._lengths[field] = lengths
         return lengths
 
+    def total_length(self, reader: Reader, field: str) -> tuple[int, int]:
+        """The words in a field, about, over the documents that have it; and how many have it."""
+        total = self._totals.get(field)
+        if total is None:
+            counts = Counter(self.lengths(reader, field))
+            words = sum(LENGTHS[code] * count for code, count in counts.items())
+            total = self._totals[field] = words, self.count - counts[0]
+        return total
+
     def vocabulary(self, name: str) -> bytes:
-        """The terms of one kind in one language (``ranking.vocabulary_name``), each between two newlines."""
+        """The terms of one kind in one language (``source.vocabulary_name``), each between two newlines."""
         words = self._vocabularies.get(name)
         if words is None:
             path = self._folder / self.file.replace(".seg", f".{name}{_WORDS}")
@@ -373,7 +390,7 @@ class Segment:
         return words
 
 
-def _decode(reader: Reader, field: str, term: str) -> ranking.Postings | None:
+def _decode(reader: Reader, field: str, term: str) -> source.Postings | None:
     if not reader.has_field(field) or not reader.frequency_of(field, term):
         return None
     numbers, weights = array("I"), array("f")
@@ -383,7 +400,7 @@ def _decode(reader: Reader, field: str, term: str) -> ranking.Postings | None:
     return numbers, weights
 
 
-def _size(postings: ranking.Postings | None) -> int:
+def _size(postings: source.Postings | None) -> int:
     return 1 if postings is None else 1 + len(postings[0])
 
 
@@ -413,10 +430,6 @@ class Contents:
     def deleted(self) -> list[frozenset[int]]:
         return [frozenset(segment.deleted_docs()) for segment in self.segments]
 
-    def field_total(self, field: str) -> int:
-        """The words in one field, over all documents."""
-        return sum(int(segment._fieldlengths.get(field, 0)) for segment in self.segments)
-
     def open(self) -> list[Reader]:
         """A reader for each segment, for one thread."""
         readers: list[Reader] = []
@@ -435,4 +448,4 @@ def close(readers: Iterable[Reader]) -> None:
             reader.close()
 
 
-LENGTHS = [float(byte_to_length(code)) for code in range(256)]
+LENGTHS = [int(byte_to_length(code)) for code in range(256)]

@@ -25,7 +25,7 @@ from cms.inferred import infer_model
 from cms.query import Query
 from cms.refs import BlobId
 from cms.search import SearchDocument
-from cms.searching import search_document
+from cms.searchtexts import search_document
 from cms.site import Site
 from tests.repo import Repo
 from tests.search import baselines

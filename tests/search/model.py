@@ -18,7 +18,7 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
-from cms.search import Engine, SearchDocument, open_engine
+from cms.search import Engine, SearchDocument, Visible, open_engine
 
 # None is the beginning, the end, a slip of the pen, or an inflected form of another, in any of our languages.
 WORDS = (
@@ -109,7 +109,9 @@ def serve(name: str, folder: Path) -> None:
 
 
 def _ask(engine: Engine, text: str, allowed: Collection[str]) -> list[str]:
-    found = [hit.id for hit in engine.search(text, locale=None, allowed=frozenset(allowed), deadline_seconds=60)]
+    found = [
+        hit.id for hit in engine.search(text, locale=None, visible=Visible(frozenset(allowed)), deadline_seconds=60)
+    ]
     assert len(found) == len(set(found)), text
     return found
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cms.search import Match, SearchDocument, open_engine
+from cms.search import Match, SearchDocument, Visible, open_engine
 from tests.search.evaluation import CONTENT, documents_of, opened
 
 pytest.importorskip("tantivy", reason="tantivy is not installed")
@@ -44,12 +44,14 @@ def _questions(documents: Sequence[SearchDocument]) -> list[str]:
 @pytest.mark.parametrize("match", ["all", "any"])
 def test_engines_find_the_same(documents: list[SearchDocument], tmp_path: Path, match: Match) -> None:
     engines = [open_engine(tmp_path / name, engine=name, fingerprint="agreement") for name in ("whoosh", "tantivy")]
-    allowed = {document.id for document in documents}
+    visible = Visible({document.id for document in documents})
     read = {document.id: document for document in documents}.__getitem__
     for engine in engines:
         engine.update(documents, [])
     for question in _questions(documents):
-        found = [{hit.id for hit in e.search(question, locale="nb", allowed=allowed, match=match)} for e in engines]
+        found = [{hit.id for hit in e.search(question, locale="nb", visible=visible, match=match)} for e in engines]
         assert found[0] == found[1], question
-        corrected = [engine.correct(question, locale="nb", allowed=allowed, read=read) for engine in engines]
+        corrected = [
+            engine.correct(question, locale="nb", visible=visible, among=visible, read=read) for engine in engines
+        ]
         assert corrected[0] == corrected[1], question

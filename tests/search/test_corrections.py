@@ -2,7 +2,7 @@
 
 import pytest
 
-from cms.search import Engine
+from cms.search import Engine, Visible
 from cms.search.corrections import osa_distance
 from tests.search.tools import document
 
@@ -17,7 +17,7 @@ HIDDEN = document("hidden", "Nattravnen i Bakkebygrenda sover hos kommunalsjefen
 def corrected(engine: Engine, text: str) -> str | None:
     known = {identity: document(identity, body) for identity, body in TEXTS.items()}
     engine.update([*known.values(), HIDDEN], [])
-    return engine.correct(text, locale="nb", allowed=known.keys(), read=known.__getitem__)
+    return engine.correct(text, locale="nb", visible=Visible(known), among=known.keys(), read=known.__getitem__)
 
 
 @pytest.mark.parametrize(

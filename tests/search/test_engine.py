@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cms.errors import SearchUnavailable
-from cms.search import Engine, SearchDocument
+from cms.search import Engine, SearchDocument, Visible
 from tests.search.tools import Open, document, fill, found
 
 BODIES = {
@@ -73,7 +73,7 @@ HOSTILE = [
 def test_nothing_that_is_typed_is_an_error(engine: Engine, text: str) -> None:
     indexed = document("one", "hello a b")
     engine.update([indexed], [])
-    assert {hit.id for hit in engine.search(text, locale=None, allowed={"one"})} <= {"one"}
+    assert {hit.id for hit in engine.search(text, locale=None, visible=Visible({"one"}))} <= {"one"}
     assert engine.snippets(text, indexed)
 
 
@@ -117,9 +117,9 @@ def test_equal_scores_are_ordered_by_id(engine: Engine) -> None:
     assert found(engine, "laks") == ["a", "b", "c"]
 
 
-def test_only_allowed_documents_are_found(engine: Engine) -> None:
+def test_only_visible_documents_are_found(engine: Engine) -> None:
     fill(engine, public="laks", secret="laks")
-    assert [hit.id for hit in engine.search("laks", locale=None, allowed={"public"})] == ["public"]
+    assert [hit.id for hit in engine.search("laks", locale=None, visible=Visible({"public"}))] == ["public"]
 
 
 def test_a_removed_document_is_not_found_even_by_what_it_lacks(engine: Engine) -> None:
@@ -162,7 +162,7 @@ def test_another_reader_of_the_folder_sees_a_commit_at_once(engine: Engine, fold
 def test_past_the_deadline_there_is_no_half_answer(engine: Engine) -> None:
     fill(engine, a="laks")
     with pytest.raises(SearchUnavailable, match="fewer or rarer words"):
-        engine.search("laks", locale=None, allowed={"a"}, deadline_seconds=-1)
+        engine.search("laks", locale=None, visible=Visible({"a"}), deadline_seconds=-1)
     assert not engine.is_broken
 
 

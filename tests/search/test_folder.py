@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cms.errors import SearchUnavailable
-from cms.search import Engine
+from cms.search import Engine, Visible
 from tests.search.tools import Open, document, fill, found
 
 
@@ -56,7 +56,7 @@ def test_where_no_folder_can_be_made_search_says_so_and_nothing_else_fails(tmp_p
     engine = open_index(tmp_path / "file")
     assert engine.ids() == frozenset()
     with pytest.raises(SearchUnavailable, match="being built"):
-        engine.search("laks", locale=None, allowed=set())
+        engine.search("laks", locale=None, visible=Visible(set()))
     with pytest.raises(SearchUnavailable, match="cannot be written"):
         fill(engine, a="laks")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cms.errors import SearchUnavailable
-from cms.search import Engine
+from cms.search import Engine, Visible
 from tests.search.tools import Open, document, found, shorten
 
 _WRITE = """
@@ -102,7 +102,7 @@ def test_a_reset_of_what_another_process_has_healed_keeps_its_work(
     shorten(max(path for path in folder.glob("g-*/*") if path.suffix in {".seg", ".idx"}))
     for broken in (engine, other):
         with pytest.raises(SearchUnavailable):
-            broken.search("laks", locale=None, allowed={"a"})
+            broken.search("laks", locale=None, visible=Visible({"a"}))
     engine.reset()
     engine.update([document("b", "laks")], [])
     other.reset()

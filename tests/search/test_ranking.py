@@ -1,6 +1,6 @@
 """Pure parts of the ranking that need no index."""
 
-from cms.search.ranking import Scores, WordCache
+from cms.search.source import Scores, WordCache
 
 
 def test_the_word_cache_forgets_the_oldest_words_when_it_holds_too_much() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cms.search import Engine, make_synonyms
+from cms.search import Engine, Visible, make_synonyms
 from cms.search.analysis import language
 from cms.search.synonyms import common_groups, parse_synonyms
 from tests.search.tools import document, fill, found
@@ -41,7 +41,7 @@ def test_synonyms_of_a_site_are_words_or_phrases_in_both_directions(engine: Engi
     words = make_synonyms(parse_synonyms("# Ours\nki, kunstig intelligens\n\nalone\n"))
     ids = engine.ids()
     for text, expected in (("ki", {"short", "long"}), ("kunstig intelligens", {"short", "long", "apart"})):
-        hits = engine.search(text, locale="nb", allowed=ids, synonyms=words)
+        hits = engine.search(text, locale="nb", visible=Visible(ids), synonyms=words)
         assert {hit.id for hit in hits} == expected
     assert found(engine, "ki") == ["short"]
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from cms.search import Engine, Match, SearchDocument
+from cms.search import Engine, Match, SearchDocument, Visible
 
 Open = Callable[..., Engine]
 
@@ -22,7 +22,8 @@ def fill(engine: Engine, **bodies: str) -> None:
 def found(engine: Engine, text: str, *, match: Match = "all", locale: str | None = None) -> list[str]:
     """The ids found, best first."""
     return [
-        hit.id for hit in engine.search(text, locale=locale, allowed=engine.ids(), match=match, deadline_seconds=30)
+        hit.id
+        for hit in engine.search(text, locale=locale, visible=Visible(engine.ids()), match=match, deadline_seconds=30)
     ]
 
 

@@ -6,15 +6,15 @@ compound does not come before the word itself.
 """
 
 import math
-from collections.abc import Callable, Container, Iterable, Sequence
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from tantivy import Occur, Query
 
-from cms.search import corrections, ranking
+from cms.search import ranking
 from cms.search.analysis import Language
-from cms.search.engine import Match
+from cms.search.engine import Match, Reason
 from cms.search.querytext import All, Either, Node, Not, Words
 from cms.search.synonyms import Synonyms
 from cms.search.tantivy import index
@@ -24,7 +24,6 @@ from cms.search.variants import (
     EXACT,
     EXTRA,
     FOLD,
-    MAX_LOOKED_AT,
     PART_FACTOR,
     TEXT_FIELDS,
     TITLE,
@@ -34,6 +33,7 @@ from cms.search.variants import (
 )
 
 _MOST_WRITTEN = 50_000
+_MOST_LOOKED_AT = 2_000
 _SHOULD, _MUST, _MUST_NOT = Occur.Should, Occur.Must, Occur.MustNot
 
 
@@ -45,15 +45,27 @@ def compile_query(
     match: Match,
     synonyms: Synonyms,
     check_time: Callable[[], None],
+    told: "Told | None" = None,
 ) -> Query | None:
-    """The query, or ``None`` when nothing fits. ``check_time`` is called often and may raise."""
+    """The query, or ``None`` when nothing fits.
+
+    Args:
+        check_time: is called often and may raise.
+        told: is told what is looked for.
+    """
     found = []
     for language, count in snapshot.languages.items():
         widening = Widening(
             language=language, vocabulary=KnownWords(snapshot, language), synonyms=synonyms, check_time=check_time
         )
         compiler = _Compiler(
-            snapshot=snapshot, language=language, count=count, match=match, widening=widening, check_time=check_time
+            snapshot=snapshot,
+            language=language,
+            count=count,
+            match=match,
+            widening=widening,
+            check_time=check_time,
+            told=told,
         )
         query = compiler.compile(node)
         if query is not None:
@@ -84,7 +96,7 @@ class KnownWords:
         return [word[::-1] for word in self._terms(field, letters[::-1])]
 
     def _terms(self, field: str, letters: str) -> Iterable[str]:
-        return self.snapshot.words(field, self.language.name, letters, limit=MAX_LOOKED_AT)
+        return self.snapshot.words(field, self.language.name, letters, limit=_MOST_LOOKED_AT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +105,7 @@ class Lexicon:
 
     snapshot: Snapshot
     language: Language
-    allowed: Container[str]
+    among: Container[str]
 
     @property
     def vocabulary(self) -> KnownWords:
@@ -108,7 +120,35 @@ class Lexicon:
         schema = self.snapshot.schema
         query = _any(Query.term_query(schema, kind, wanted, index_option="basic") for kind in known)
         ids = (self.snapshot.names[number] for number, _, _ in (self.snapshot.search(query) if query else ()))
-        return list(islice(filter(self.allowed.__contains__, ids), corrections.COUNTED))
+        return sorted(filter(self.among.__contains__, ids))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Told:
+    """One look into the index, for who is told of it; ``reason`` without the score, and what the score is multiplied with."""
+
+    reason: Reason
+    query: Query
+    factor: float
+
+
+@dataclass(slots=True)
+class Told:
+    """Everything that a search looks for. What it adds to a score is about what tantivy makes of it, never exactly."""
+
+    looks: list[_Told] = field(default_factory=list)
+
+    def reasons(self, snapshot: Snapshot, names: Collection[str]) -> Mapping[str, Sequence[Reason]]:
+        """Why each document was found, what added most first."""
+        found: dict[str, list[Reason]] = {}
+        wanted = [Query.term_query(snapshot.schema, index.ID, name, index_option="basic") for name in names]
+        anyone = Query.const_score_query(Query.boolean_query([(_SHOULD, query) for query in wanted]), 0.0)
+        for look in self.looks if wanted else ():
+            query = Query.boolean_query([(_MUST, anyone), (_MUST, look.query)])
+            for number, _, score in snapshot.search(query):
+                reason = replace(look.reason, score=score * look.factor)
+                found.setdefault(snapshot.names[number], []).append(reason)
+        return {name: sorted(reasons, key=lambda reason: -reason.score) for name, reasons in found.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +167,10 @@ class _Compiler:
     match: Match
     widening: Widening
     check_time: Callable[[], None]
+    told: Told | None = None
+    _asked: str = ""  # the word that is looked for just now, and what else it is taken for; for who is told
+    _how: str = "word"
+    _factor: float = 1.0
 
     def compile(self, node: Node) -> Query | None:
         self.check_time()
@@ -165,8 +209,24 @@ class _Compiler:
             telling, others = others, []
         query = _most(telling) if self.match == "any" and not node.typed else _every(telling)
         if query is not None:
-            query = _every([query], [other for other in others if other is not None])
+            query = _every([query], [*(other for other in others if other is not None), *self._near(wanted)])
         return self._without(query, excluded)
+
+    def _near(self, nodes: Sequence[Node]) -> list[Query]:
+        """Words that stand near each other, in the order typed, say more than words far apart."""
+        words = [
+            (place, word)
+            for place, node in enumerate(nodes)
+            if (word := ranking.single_word(node)) is not None and not self._is_stopword(node)
+        ]
+        found = []
+        for (place, one), (other_place, other) in pairwise(words):
+            if other_place - place <= ranking.NEAR:
+                self._asked, self._how, self._factor = f"{one} {other}", "near", ranking.NEAR_FACTOR
+                near = self._phrase([self.language.stem(one), self.language.stem(other)], TEXT_FIELDS, ranking.NEAR - 1)
+                scored = self._scored(near, ranking.NEAR_FACTOR / math.sqrt(2))
+                found += [] if scored is None else [scored]
+        return found
 
     def _is_stopword(self, node: Node) -> bool:
         if not isinstance(node, Words) or node.quoted or node.field:
@@ -178,6 +238,7 @@ class _Compiler:
         result = list(found)
         for start, stop, variants in ranking.words_together([node for node, _ in found], self.widening):
             share = ranking.TOGETHER_SHARE
+            self._asked = " ".join(filter(None, (ranking.single_word(node) for node, _ in found[start:stop])))
             together = _best(
                 [self._scored(self._look_up_variant(variant), variant.factor * share) for variant in variants]
             )
@@ -188,6 +249,7 @@ class _Compiler:
     def _words(self, node: Words, *, widely: bool = True) -> Query | None:
         fields = (node.field,) if node.field else TEXT_FIELDS
         parts = [part for chunk in node.chunks for part in chunk.parts]
+        self._asked, self._how, self._factor = " ".join(parts), "word" if len(parts) == 1 else "phrase", 1.0
         if len(parts) == 1:
             raw = [form for form in node.chunks[0].joined if form[-1] in "+#"]
             if raw:  # C++ is not C
@@ -203,6 +265,7 @@ class _Compiler:
 
     def _word(self, word: str, fields: Sequence[str], *, widely: bool) -> Query | None:
         """One word in all its forms."""
+        self._asked, self._how, self._factor = word, "word", 1.0
         known = self._look_up(self.language.stem(word), fields)
         exact = [self._scored(known), self._scored(self._look_up(word, (EXACT,))) if TITLE in fields else None]
         variants = self.widening.variants(word, fields, widely=widely)
@@ -212,9 +275,10 @@ class _Compiler:
         return _any([*exact, self._scored(_Found(query=best, count=count))])
 
     def _look_up_variant(self, variant: Variant) -> _Found:
-        if variant.how == "word":
+        self._how, self._factor = variant.how, variant.factor
+        if len(variant.terms) == 1:
             return self._look_up(variant.terms[0], variant.fields)
-        if variant.how == "phrase":
+        if not variant.anywhere:
             return self._phrase(variant.terms, variant.fields)
         found = [self._look_up(term, variant.fields) for term in variant.terms]
         return _Found(query=_every([each.query for each in found]), count=min(each.count for each in found))
@@ -239,14 +303,23 @@ class _Compiler:
         if not documents:
             return None, 0
         query = Query.term_query(self.snapshot.schema, field, term, index_option="freq")
-        return Query.boost_query(query, weight / _rarity(documents, self.snapshot.total)), documents
+        query = Query.boost_query(query, weight / _rarity(documents, self.snapshot.total))
+        self._tell(query, word, field, documents)
+        return query, documents
+
+    def _tell(self, query: Query, found: str, field: str, documents: int) -> None:
+        if self.told is not None:
+            kind = EXTRA if field in index.BONUSES else FOLD if field == index.FOLD_TOP else field
+            reason = Reason(word=self._asked, how=self._how, found=found, field=kind, documents=documents, score=0.0)
+            factor = self._factor * _rarity(max(1, documents), max(documents, self.count))
+            self.told.looks.append(_Told(reason=reason, query=query, factor=factor))
 
     def _scored(self, found: _Found, factor: float = 1.0) -> Query | None:
         if found.query is None:
             return None
         return Query.boost_query(found.query, factor * _rarity(found.count, max(found.count, self.count)))
 
-    def _phrase(self, stems: Sequence[str], fields: Sequence[str]) -> _Found:
+    def _phrase(self, stems: Sequence[str], fields: Sequence[str], slop: int = 0) -> _Found:
         self.check_time()
         terms = [term_of(self.language.name, stem) for stem in stems]
         words: list[str | tuple[int, str]] = [*terms]
@@ -254,11 +327,12 @@ class _Compiler:
         for kind in fields:
             documents = [self.snapshot.searcher.doc_freq(kind, term) for term in terms]
             if all(documents):
-                query = Query.phrase_query(self.snapshot.schema, kind, words)
+                query = Query.phrase_query(self.snapshot.schema, kind, words, slop)
                 # Tantivy adds up the rarity of the words; a phrase has its own, and counts for more the longer it is.
                 weight = ranking.WEIGHTS[kind] * math.sqrt(len(terms))
                 rarity = sum(_rarity(found, self.snapshot.total) for found in documents)
                 queries.append(Query.boost_query(query, weight / rarity))
+                self._tell(queries[-1], " ".join(stems), kind, 0)
                 count = max(count, min(documents))
         return _Found(query=_any(queries), count=count)
 
