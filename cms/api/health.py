@@ -8,12 +8,13 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from cms.catalog import Catalog
+from cms.api.insight import findings_for, sees_all
 from cms.errors import CMSError
 from cms.finding import Finding
 from cms.site import Site
 
 FINDINGS_SHOWN = 50
+TROUBLE = "the newest commit of the branch cannot be served; the log and cms check say why"
 
 
 async def healthz(request: Request) -> Response:
@@ -23,50 +24,42 @@ async def healthz(request: Request) -> Response:
 
 
 def readyz(request: Request) -> Response:
-    """``GET /readyz``: 200 when content is served, 503 when there is none; says what is wrong."""
+    """``GET /readyz``: 200 when content is served, 503 when there is none; says what is wrong, as far as it may be told."""
     site: Site = request.scope["site"]
+    is_all = sees_all(request, site)
     body: dict[str, Any] = {"status": "ready", "ref": site.ref}
     if site.trouble is not None:
         body["status"] = "degraded"
-        body["trouble"] = {"message": site.trouble.message, "findings": _findings(site.trouble.findings)}
+        body["trouble"] = {"message": TROUBLE, "findings": []}
+        if is_all:
+            body["trouble"] = {"message": site.trouble.message, "findings": _findings(site.trouble.findings)}
     if site.is_empty:
         body["status"] = "empty"
         return _json(body, 503)
     catalog = site.catalog
-    findings = site.findings()
+    findings = findings_for(site, is_all=is_all)
     body |= {
         "commit": catalog.snapshot.commit.id,
         "collections": {name: shelf.count for name, shelf in catalog.shelves.items()},
         "schema": "inferred" if catalog.model.is_inferred else "written",
         "errors": sum(finding.severity == "error" for finding in findings),
         "warnings": sum(finding.severity == "warning" for finding in findings),
-        "findings": _findings(_told(finding, catalog) for finding in findings[:FINDINGS_SHOWN]),
-        "search": _search_state(site),
+        "findings": _findings(findings[:FINDINGS_SHOWN]),
+        "search": _search_state(site, is_all=is_all),
     }
     return _json(body)
 
 
-def _search_state(site: Site) -> dict[str, Any]:
+def _search_state(site: Site, *, is_all: bool) -> dict[str, Any]:
+    catalog = site.catalog
     try:
-        missing = len(site.searcher.missing(site.catalog.snapshot))
-        if missing:  # nobody may be searching
-            site.searcher.follow(site.catalog.snapshot)
+        waiting = site.searcher.missing(catalog.snapshot)
+        if waiting:  # nobody may be searching
+            site.searcher.follow(catalog.snapshot)
+        missing = sum(is_all or entry.is_public(catalog.valid_from) for entry in waiting.values())
     except CMSError as error:
         return {"status": "unavailable", "detail": str(error)}
     return {"status": "building" if missing else "ready", "missing": missing}
-
-
-def _told(finding: Finding, catalog: Catalog) -> Finding:
-    """What may be told without knowing who asks: of a file that the public cannot see only where something is wrong.
-
-    A file that is refused may be a draft as well; what stands in it is for ``cms check`` and the log.
-    """
-    if finding.path not in catalog.snapshot.findings:
-        return finding
-    entry = catalog.snapshot.files.get(finding.path)
-    if entry is not None and entry.is_public(catalog.valid_from):
-        return finding
-    return msgspec.structs.replace(finding, message="something is wrong here; cms check says what", hint="")
 
 
 def _findings(findings: Iterable[Finding]) -> list[dict[str, Any]]:

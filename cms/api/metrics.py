@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
 
+from cms.api.insight import findings_for, sees_all
 from cms.searchlog import BUCKETS as SEARCH_BUCKETS
 from cms.site import Site
 
@@ -29,8 +30,6 @@ class Metrics:
         self._requests: dict[tuple[str, str, int], int] = {}
         self._times = [0] * (len(BUCKETS) + 1)
         self._seconds = 0.0
-        self._registry = CollectorRegistry()
-        self._registry.register(self)
 
     def count(self, scope: Scope, method: str, status: int, seconds: float) -> None:
         """Count one answered request."""
@@ -44,8 +43,8 @@ class Metrics:
             place += 1
         self._times[place] += 1
 
-    def collect(self) -> Iterator[Metric]:
-        """Called by the registry for every scrape."""
+    def collect(self, *, is_all: bool) -> Iterator[Metric]:
+        """All of it as it is now; of the findings those that may be told, or *is_all*."""
         requests = CounterMetricFamily("cms_requests", "Requests answered.", labels=["route", "method", "status"])
         for (route, method, status), number in self._requests.items():
             requests.add_metric([route, method, str(status)], number)
@@ -57,7 +56,7 @@ class Metrics:
             for name, shelf in self._site.catalog.shelves.items():
                 entries.add_metric([name], shelf.count)
             yield entries
-            findings = self._site.findings()
+            findings = findings_for(self._site, is_all=is_all)
             wrong = GaugeMetricFamily("cms_findings", "What is wrong or odd in the content.", labels=["severity"])
             for severity in ("error", "warning"):
                 wrong.add_metric([severity], sum(finding.severity == severity for finding in findings))
@@ -76,14 +75,26 @@ class Metrics:
             "cms_search_seconds", "Time to search, without what was known.", SEARCH_BUCKETS, known.times, known.seconds
         )
 
-    def describe(self) -> list[Metric]:
-        """Nothing ahead of time: the registry must not call :meth:`collect` while the site is being made."""
-        return []
-
     def endpoint(self, request: Request) -> Response:
         """``GET /metrics``."""
-        del request
-        return Response(generate_latest(self._registry), media_type=KIND, headers={"Cache-Control": "no-store"})
+        scrape = CollectorRegistry()
+        scrape.register(_Scrape(self, is_all=sees_all(request, self._site)))
+        return Response(generate_latest(scrape), media_type=KIND, headers={"Cache-Control": "no-store"})
+
+
+class _Scrape:
+    """The metrics for one who asks for them."""
+
+    def __init__(self, metrics: Metrics, *, is_all: bool) -> None:
+        self._metrics = metrics
+        self._is_all = is_all
+
+    def collect(self) -> Iterator[Metric]:
+        return self._metrics.collect(is_all=self._is_all)
+
+    def describe(self) -> list[Metric]:
+        """Nothing ahead of time: the registry need not call :meth:`collect` twice."""
+        return []
 
 
 def _histogram(name: str, meaning: str, limits: Sequence[float], numbers: Sequence[int], seconds: float) -> Metric:

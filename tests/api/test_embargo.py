@@ -171,5 +171,6 @@ def test_a_moment_that_cannot_be_read_keeps_its_file_back(serve: Serve, repo: Re
     repo.commit({**MODEL, "posts/a.md": post(), "posts/b.md": post(publish_at="soon")})
     client = serve()
     assert client.slugs() == ["a"]
-    finding = client.ask("/readyz").json()["findings"][0]
-    assert (finding["path"], finding["field"]) == ("posts/b.md", "publish_at")
+    finding = client.site.findings()[0]
+    assert (finding.path, finding.field) == ("posts/b.md", "publish_at")
+    assert client.ask("/readyz").json()["errors"] == 0
