@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from multiprocessing import parent_process
@@ -33,7 +34,7 @@ from cms.api import (
     suggest,
     tokens,
 )
-from cms.api.gate import Gate
+from cms.api.gate import Clock, Gate
 from cms.api.metrics import Metrics
 from cms.api.problems import on_error, on_failure, on_http_error
 from cms.api.state import BASE
@@ -139,8 +140,8 @@ def editing_routes(git: GitTransport) -> list[BaseRoute]:
     ]
 
 
-def build_app(site: Site) -> ASGIApp:
-    """The ASGI application that serves *site*."""
+def build_app(site: Site, clock: Clock = time.time) -> ASGIApp:
+    """The ASGI application that serves *site*; *clock* tells it the time, in seconds since 1970."""
     metrics, git = Metrics(site), GitTransport()
     app = Starlette(
         routes=routes(metrics, git),
@@ -149,7 +150,7 @@ def build_app(site: Site) -> ASGIApp:
     )
     # A redirect by Starlette would name the scheme and host that it sees, which are wrong behind a proxy.
     app.router.redirect_slashes = False
-    return Gate(app, site, metrics)
+    return Gate(app, site, metrics, clock)
 
 
 def _lifespan(site: Site, git: GitTransport) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:

@@ -129,9 +129,11 @@ class Completions:
     def advance(self, removed: Sequence[Entry], added: Sequence[Entry]) -> "Completions":
         """The completions of the next catalog; a collection of which too much changed is left to be sorted anew."""
         parts: dict[str, Mapping[str, Part]] = {}
+        # Of what only its history says something new, the words are those that are sorted already.
+        same = {id(entry) for entry in removed} & {id(entry) for entry in added}
         for name, known in self._parts.copy().items():
-            gone = [entry for entry in removed if entry.collection == name]
-            come = [entry for entry in added if entry.collection == name]
+            gone = [entry for entry in removed if entry.collection == name and id(entry) not in same]
+            come = [entry for entry in added if entry.collection == name and id(entry) not in same]
             after = _advanced(known, gone, come) if gone or come else known
             if after is not None:
                 parts[name] = after
@@ -203,7 +205,7 @@ class _Look:
         self._lists = [part.words, *([part.late_words] if part.late_words is not None else [])]
         self._having = [words.having(self._before, self._last) if self._before else () for words in self._lists]
 
-    def titles(self) -> Iterator[tuple[tuple[bool, float, str], Entry]]:
+    def titles(self) -> Iterator[tuple[tuple[bool, float, str, str], Entry]]:
         """The entries whose title has what was typed, with how good they are: the smaller, the better."""
         begins = f"\n {self._typed}"
         for words, having in zip(self._lists, self._having, strict=True):
@@ -314,9 +316,9 @@ def _by_count(item: Suggestion) -> tuple[int, str, str, str]:
     return -item.count, item.text, item.collection, item.field
 
 
-def _rank(entry: Entry) -> tuple[float, str]:
-    """Newest first, then by title."""
-    return (inf if entry.published_at is None else -entry.published_at, entry.parsed.title or "")
+def _rank(entry: Entry) -> tuple[float, str, str]:
+    """Newest first, then by title, then by key: the same on every server, whatever came first."""
+    return (inf if entry.published_at is None else -entry.published_at, entry.parsed.title or "", entry.id)
 
 
 def _word_starts(form: str) -> list[int]:

@@ -51,6 +51,7 @@ ORDER = (
         "buckets",
         "orders",
         "catalog",
+        "invalidation",
         "facets",
         "departed",
         "filters",

@@ -6,6 +6,7 @@ requests, HEAD, compression, CORS. Stored answers belong to one catalog, and wha
 
 import gzip
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -29,6 +30,7 @@ from cms.site import Site
 
 COMPRESSED_FROM_BYTES = 860
 PIECE_BYTES = 1024 * 1024
+Clock = Callable[[], float]
 ALIVE = "/healthz"  # answers also while a large change is being read
 #: What is for people by name, and so neither kept nor shared.
 UNKEPT = ("/api/v1/drafts", "/api/v1/history/", "/api/v1/session", "/api/v1/me", "/api/v1/tokens", "/git/", "/setup/")
@@ -52,9 +54,11 @@ TEXTUAL = (
 class Gate:
     """Wraps the router of one site."""
 
-    def __init__(self, app: ASGIApp, site: Site, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, site: Site, metrics: Metrics, clock: Clock = time.time) -> None:
+        """*clock* tells seconds since 1970."""
         self._app = app
         self._site = site
+        self._clock = clock
         self._metrics = metrics
         self._answers = Answers()
         # One at a time, in a thread of its own: neither searches nor a queue of requests that wait for it can hold it up.
@@ -80,7 +84,7 @@ class Gate:
             await refused(scope, receive, send)
             self._metrics.count(scope, scope["method"], refused.status_code, time.perf_counter() - started)
             return
-        now = time.time()
+        now = self._clock()
         if scope["path"] != ALIVE and site.is_stale(now):
             await to_thread.run_sync(site.refresh, now, limiter=self._refreshing)
         method: str = scope["method"]
@@ -142,7 +146,7 @@ class Gate:
 
     async def _look(self, scope: Scope, send: Send, started: float) -> None:
         """Answer from the view that a request names; nothing of it is kept."""
-        now = time.time()
+        now = self._clock()
         if self._site.is_stale(now):
             await to_thread.run_sync(self._site.refresh, now, limiter=self._refreshing)
         found = await self._viewing.answer(scope)
@@ -154,7 +158,7 @@ class Gate:
 
     async def _pass(self, scope: Scope, receive: Receive, send: Send, started: float) -> None:
         """Let an endpoint answer somebody by name: brought up to date before, never stored, open to no other site."""
-        now = time.time()
+        now = self._clock()
         if self._site.is_stale(now):
             await to_thread.run_sync(self._site.refresh, now, limiter=self._refreshing)
         status, has_begun = 500, False

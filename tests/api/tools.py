@@ -1,6 +1,7 @@
 """A client for an application in this process, and small sites to ask."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +61,9 @@ MODEL: Mapping[str, str] = {"cms.toml": SETTINGS, "schemas/posts.yaml": POSTS, "
 class Client:
     """Asks one application; redirects are not followed and failures are not raised."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         self.site = Site.open(path, infer=infer_model)
-        self.app = build_app(self.site)
+        self.app = build_app(self.site, clock)
         self._client = TestClient(self.app, raise_server_exceptions=False, follow_redirects=False)
 
     def ask(self, path: str, method: str = "GET", **headers: str) -> httpx2.Response:
