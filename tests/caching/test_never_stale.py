@@ -99,6 +99,17 @@ def test_what_is_asked_for_again_is_never_stale(repo: Repo, seed: int) -> None:
     world.client.site.close()
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_was_scheduled_before_it_was_kept_is_never_stale(repo: Repo, seed: int) -> None:
+    world = World(repo, seed, PURGED)
+    for _ in range(ACTS):
+        world.newsroom.act(world.now)
+    for seconds in (0, 4, 2, 60, 300):
+        world.now += seconds
+        compare(world, f"seed {seed}, {seconds} seconds later")
+    world.client.site.close()
+
+
 def compare(world: World, where: str) -> None:
     with world.fresh() as fresh:
         for path in PATHS:
