@@ -10,6 +10,7 @@ from dataclasses import replace
 from threading import Lock
 
 from cms.errors import Conflict, InvalidSettings
+from cms.finding import finding_of
 from cms.globs import compile_glob
 from cms.guide import NO_GUIDE
 from cms.history import History
@@ -90,8 +91,10 @@ class Snapshots:
             if read_is_empty(self._store, commit):
                 snapshot = self._build_inferred(near, commit)
             else:
+                findings = error.facts.get("findings") or (finding_of(error),)
                 raise Conflict(
-                    f"the content at {commit[:10]} cannot be read, because its cms.toml is wrong: {error}"
+                    f"the content at {commit[:10]} cannot be read, because its cms.toml is wrong: {error}",
+                    findings=findings,
                 ) from error
         return replace(
             snapshot, history=self._history(commit, present.history), changed=None, advanced_from=None, derived={}

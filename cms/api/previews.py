@@ -7,24 +7,26 @@ from starlette.responses import Response
 
 from cms.api.editing import PRIVATE, acting, answer, encode
 from cms.api.state import BASE
-from cms.errors import EntryNotFound
+from cms.errors import EntryNotFound, InvalidQuery
 from cms.finding import printable
 from cms.params import find_collection, read_detail_request, split_query
 from cms.present import Presenter
+from cms.view import VIEW_PARAMETERS, names_view
 from cms.workflow.differences import find_differences
-from cms.workflow.views import draft_snapshot
 
 SLUG_SHOWN = 200
 
 
 async def get_entry(request: Request) -> Response:
-    """``GET /drafts/{name}/entries/{collection}/{slug}``: as it would be answered if the draft were published now."""
+    """``GET /drafts/{name}/entries/{collection}/{slug}``: as it stands in the draft, also where that clashes with what is published."""
     asked = await acting(request, parameters=None)
+    if names_view(request.scope["query_string"]):
+        raise InvalidQuery(f"this is a draft as it stands; {', '.join(VIEW_PARAMETERS)} go with {BASE}/entries/")
     name, slug = request.path_params["name"], request.path_params["slug"]
 
     def read() -> Response:
         draft = asked.flow.find(asked.who, "draft.read", name, expected=None, now=asked.now)
-        catalog = asked.site.catalog.advance(draft_snapshot(asked.flow, draft.head), asked.now.timestamp())
+        catalog = asked.site.views.open_commit(draft.head, asked.now.timestamp())
         collection = find_collection(catalog.model, request.path_params["collection"])
         chain, shape = read_detail_request(split_query(request.scope["query_string"]), catalog, collection)
         entry = catalog.find(collection.name, slug, chain)
