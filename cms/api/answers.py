@@ -16,7 +16,6 @@ Address = tuple[bytes, bytes]
 STORED_BYTES = 64 * 1024 * 1024
 STORED_ITEM_BYTES = 2 * 1024 * 1024
 KEYS_HEADER = b"surrogate-key"
-RENEWED = (b"content-commit", b"last-modified")
 
 
 class Stored(NamedTuple):
@@ -119,8 +118,9 @@ def _renewed(stored: Stored, catalog: Catalog) -> Stored:
     """
     commit = catalog.snapshot.commit.id.encode()
     old = next((value for name, value in stored.headers if name == b"content-commit"), commit)
-    headers = [pair for pair in stored.headers if pair[0] not in RENEWED]
-    headers += [(b"content-commit", commit), (b"last-modified", catalog.last_modified.encode())]
+    # In their places: whether an answer was kept shows nowhere, since what is hidden can decide over that.
+    renewed = {b"content-commit": commit, b"last-modified": catalog.last_modified.encode()}
+    headers = [(name, renewed.get(name, value)) for name, value in stored.headers]
     body = stored.body if old == commit else stored.body.replace(b'"commit":"%b"' % old, b'"commit":"%b"' % commit)
     until = kept_until(stored.keys, catalog.moments)
     return stored._replace(headers=headers, body=body, variants={}, until=until, mark=catalog.mark)
