@@ -19,6 +19,7 @@ from cms.fieldpath import FieldPath, Lookup
 from cms.history import FileHistory
 from cms.layers import Layers
 from cms.orders import Order, SortSpec, put_in, sort_key, take_out
+from cms.referrers import find_referred, find_referrers
 from cms.schema import Collection
 from cms.snapshot import Snapshot
 from cms.view import Label
@@ -259,6 +260,14 @@ class Catalog:
             if found is not None:
                 return found
         return None
+
+    def find_referrers(self, entry: Entry, collections: Sequence[str], field: str = "") -> list[Entry]:
+        """See :func:`cms.referrers.find_referrers`."""
+        return find_referrers(self, entry, collections, field)
+
+    def find_referred(self, entry: Entry) -> list[Entry]:
+        """See :func:`cms.referrers.find_referred`."""
+        return find_referred(self, entry)
 
     def find_history(self, path: str) -> FileHistory | None:
         """What Git says of the file."""

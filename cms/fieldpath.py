@@ -1,12 +1,13 @@
 """Field paths: ``title``, ``image.alt``, ``author.name``, ``published_at``: how a query names a value of an entry.
 
 A path is resolved once against the content model, which decides its type, and then read from many entries. It may lead through references;
-what it reads there is what the same catalog shows, so that nothing unpublished can be told from the answer.
+what it reads there is what the same catalog shows, so that nothing unpublished can be told from the answer. References are also read backwards:
+``referenced_by.posts.category`` on a collection that posts refer to.
 """
 
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -14,12 +15,16 @@ from cms.entry import META_KINDS, RESERVED, Entry
 from cms.errors import InvalidQuery, helpful
 from cms.history import FileHistory
 from cms.model import ContentModel
+from cms.referrers import referring_fields
 from cms.schema import Collection, Field
 from cms.settings import find_nearest, nearest
 
 HOPS_LIMIT = 3
 PARTS_LIMIT = 16  # each is a step on the stack when the path is read
 MEMO_LIMIT = 5000
+#: What refers to an entry, and what it refers to, where the collection has no field of that name.
+REFERENCED_BY, REFERENCES = "referenced_by", "references"
+COUNT = "count"
 
 
 class Lookup(Protocol):
@@ -27,6 +32,14 @@ class Lookup(Protocol):
 
     def find_reference(self, value: object, targets: Sequence[str], locale: str) -> Entry | None:
         """The visible entry that a reference names."""
+        ...
+
+    def find_referrers(self, entry: Entry, collections: Sequence[str], field: str = "") -> Sequence[Entry]:
+        """The visible entries of *collections* that refer to *entry*."""
+        ...
+
+    def find_referred(self, entry: Entry) -> Sequence[Entry]:
+        """The visible entries that *entry* refers to."""
         ...
 
     def find_history(self, path: str) -> FileHistory | None:
@@ -93,8 +106,10 @@ def _resolve(
     if item is None or (head in META_KINDS and not rest and not item.references):
         if head in META_KINDS and not rest:
             return _meta_path(head, text)
+        if item is None and head in REVERSED:
+            return REVERSED[head](model, collection, rest, text, parameter, hops)
         if item is None:
-            raise _unknown(head, [*fields, *META_KINDS], collection, text, parameter)
+            raise _unknown(head, [*fields, *META_KINDS, *REVERSED], collection, text, parameter)
     if rest and item.references:
         return _through(model, item, rest, text, parameter, hops)
     read: Reader = _own(head)
@@ -206,6 +221,115 @@ def _through(model: ContentModel, item: Field, rest: list[str], text: str, param
 
     depends = frozenset(targets).union(*(path.depends for path in inner.values()))
     return FieldPath(text=text, kind=kind, many=True, read=read, field=first.field, depends=depends)
+
+
+def _referred(
+    model: ContentModel, collection: Collection, rest: list[str], text: str, parameter: str, hops: int
+) -> FieldPath:
+    """``references``: ``collection/slug`` of everything that an entry refers to, by whichever field."""
+    del hops
+    targets = dict.fromkeys(
+        target for item in collection.walk_fields() for target in item.references if target in model.collections
+    )
+    if rest or not targets:
+        raise InvalidQuery(
+            f"{text!r}: {REFERENCES} has no fields; follow the field that refers, as author.name"
+            if targets
+            else f"entries of {collection.name} refer to nothing",
+            parameter=parameter or None,
+        )
+
+    def read(entry: Entry, lookup: Lookup) -> Sequence[Any]:
+        return list(dict.fromkeys(_named(target) for target in lookup.find_referred(entry)))
+
+    return FieldPath(
+        text=text, kind="string", many=True, read=read, field=_pointer(REFERENCES, targets), depends=frozenset(targets)
+    )
+
+
+def _backwards(
+    model: ContentModel, collection: Collection, rest: list[str], text: str, parameter: str, hops: int
+) -> FieldPath:
+    """``referenced_by``, ``referenced_by.posts``, ``referenced_by.posts:author.title``, and ``.count`` behind the first two."""
+    referring = referring_fields(model, collection.name)
+    if not referring:
+        raise InvalidQuery(
+            f"no field of any collection refers to entries of {collection.name}", parameter=parameter or None
+        )
+    if hops >= HOPS_LIMIT:
+        raise InvalidQuery(f"{text!r} follows more than {HOPS_LIMIT} references", parameter=parameter)
+    sources, by, name = tuple(referring), "", _named
+    if rest and rest[0] != COUNT:
+        source, by = _source(model, referring, rest[0], text, parameter)
+        sources, rest, name = (source,), rest[1:], _slug
+    others = {target for source in sources for item in referring[source] for target in item.references}
+    depends = frozenset((others - {collection.name}) | set(sources))
+    if rest and (rest != [COUNT] or (len(sources) == 1 and COUNT in shown_fields(model.collections[sources[0]]))):
+        inner = _resolve(model, model.collections[sources[0]], rest, text, parameter, hops + 1)
+
+        def read_further(entry: Entry, lookup: Lookup) -> Sequence[Any]:
+            return [
+                value for source in lookup.find_referrers(entry, sources, by) for value in inner.read(source, lookup)
+            ]
+
+        return replace(inner, text=text, many=True, read=read_further, depends=depends | inner.depends, meta=False)
+    if rest:
+        return FieldPath(
+            text=text,
+            kind="integer",
+            many=False,
+            read=lambda entry, lookup: (len(lookup.find_referrers(entry, sources, by)),),
+            depends=depends,
+        )
+    return FieldPath(
+        text=text,
+        kind="string",
+        many=True,
+        read=lambda entry, lookup: [name(source) for source in lookup.find_referrers(entry, sources, by)],
+        field=_pointer(REFERENCED_BY, sources),
+        depends=depends,
+    )
+
+
+def _source(
+    model: ContentModel, referring: Mapping[str, Sequence[Field]], part: str, text: str, parameter: str
+) -> tuple[str, str]:
+    """(collection, field) that ``posts`` or ``posts:author`` names; the field is empty for any."""
+    name, colon, shown = part.partition(":")
+    if name not in referring:
+        known = [*referring, COUNT]
+        raise InvalidQuery(
+            f"{text!r}: what refers here are entries of {', '.join(referring)}{nearest(name, known)}",
+            parameter=parameter or None,
+            nearest=find_nearest(name, known),
+        )
+    if not colon:
+        return name, ""
+    heads = {item.name.partition(".")[0] for item in referring[name]}
+    fields = [key for key, item in shown_fields(model.collections[name]).items() if item.name in heads]
+    if shown not in fields:
+        raise InvalidQuery(
+            f"{text!r}: {name} refer here by {', '.join(fields)}{nearest(shown, fields)}",
+            parameter=parameter or None,
+            nearest=find_nearest(shown, fields),
+        )
+    return name, shown_fields(model.collections[name])[shown].name
+
+
+def _pointer(name: str, targets: Iterable[str]) -> Field:
+    """A field as it would be if it stood in the file."""
+    return Field(name=name, kinds=frozenset({"string"}), many=True, references=tuple(targets))
+
+
+def _slug(entry: Entry) -> str:
+    return entry.slug
+
+
+def _named(entry: Entry) -> str:
+    return f"{entry.collection}/{entry.slug}"
+
+
+REVERSED = {REFERENCED_BY: _backwards, REFERENCES: _referred}
 
 
 def _comparable(read: Reader, kind: str) -> Reader:

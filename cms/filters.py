@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from cms.dates import is_date_only, parse_date, parse_day
 from cms.entry import META_KINDS, Entry
 from cms.errors import InvalidQuery
-from cms.fieldpath import HOPS_LIMIT, FieldPath, Lookup, resolve_path
+from cms.fieldpath import COUNT, HOPS_LIMIT, REFERENCED_BY, REFERENCES, FieldPath, Lookup, resolve_path
 from cms.model import ContentModel
 from cms.schema import Collection
 from cms.settings import find_nearest, nearest
@@ -134,8 +134,13 @@ class FilterReader:
         if collection is None or hops > HOPS_LIMIT:
             return False
         item = collection.fields.get(parts[0])
+        if item is None and parts[0] == REFERENCED_BY:
+            source = self._model.collections.get(parts[1].partition(":")[0]) if len(parts) > 1 else None
+            if len(parts) < 3:
+                return len(parts) == 1 or source is not None or parts[1] == COUNT
+            return parts[2:] == [COUNT] or self._leads_on(source, parts[2:], hops + 1)
         if len(parts) == 1:
-            return item is not None or parts[0] in META_KINDS
+            return item is not None or parts[0] in META_KINDS or parts[0] == REFERENCES
         if item is None or not item.references:
             return collection.find_field(".".join(parts)) is not None
         targets = map(self._model.collections.get, item.references)

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from cms.aggregate import GROUP_LIMIT_DEFAULT, GROUP_LIMIT_MOST, split_measures
 from cms.catalog import EVERY_LOCALE, Catalog, LocaleChain
+from cms.counts import with_counts
 from cms.entry import Entry
 from cms.errors import CollectionNotFound, InvalidQuery, helpful
-from cms.facets import Facet, read_facet
 from cms.filters import FilterReader
 from cms.model import ContentModel
 from cms.present import BODY_FORMATS, DEPTH_LIMIT, FORMATS, PLAIN, Shape, check_trees, read_tree
@@ -34,6 +35,7 @@ ALIASES = {
     "populate": "include",
     "formats": "format",
     "filters": "filter",
+    "groupBy": "group_by",
 }
 LIST_PARAMETERS = (
     "filter",
@@ -50,6 +52,10 @@ LIST_PARAMETERS = (
     "fallback",
     "facet",
     "facet.limit",
+    "aggregate",
+    "group_by",
+    "group.limit",
+    "distinct",
     "highlight",
     *VIEW_PARAMETERS,
 )
@@ -62,7 +68,6 @@ SHAPING = frozenset({"fields", "include", "depth", "format"})
 LIMIT_DEFAULT, LIMIT_MOST = 20, 100
 SUGGESTIONS_DEFAULT, SUGGESTIONS_MOST = 10, 50
 FACET_LIMIT_DEFAULT, FACET_LIMIT_MOST = 20, 1000
-FACETS_MOST = 10
 QUERY_BYTES_MOST = 8192
 PARAMETERS_MOST = 100
 STEPS_MOST = 8
@@ -74,10 +79,16 @@ Pairs = Sequence[tuple[str, str]]
 
 @dataclass(slots=True)
 class Parameters:
-    """The parameters of one request by their documented names; ``filter`` as the nested mapping that its brackets spell."""
+    """The parameters of one request by their documented names.
+
+    Attributes:
+        where: ``filter`` as the nested mapping that its brackets spell.
+        measures: (function, field) of each ``aggregate``.
+    """
 
     single: dict[str, list[str]] = field(default_factory=dict)
     where: dict[str, Any] = field(default_factory=dict)
+    measures: list[tuple[str, str]] = field(default_factory=list)
 
     def one(self, name: str) -> str | None:
         """The value of a parameter that may be given once."""
@@ -142,6 +153,8 @@ def read_parameters(pairs: Pairs, allowed: Iterable[str]) -> Parameters:
             )
         if head == "filter":
             _add_condition(parameters.where, brackets, name, value)
+        elif head == "aggregate":
+            parameters.measures += split_measures(brackets, name, value)
         elif brackets and any(part and not part.isdigit() for part in brackets):
             raise InvalidQuery(f"{name!r}: {head} takes no names in brackets", parameter=name)
         else:
@@ -289,9 +302,6 @@ def _read(parameters: Parameters, catalog: Catalog, collections: Sequence[Collec
     model = catalog.model
     chain = read_chain(parameters, catalog)
     limit, offset, page = _read_page(parameters)
-    facet_names = list(dict.fromkeys(parameters.words("facet")))
-    if len(facet_names) > FACETS_MOST:
-        raise InvalidQuery(f"at most {FACETS_MOST} facets can be counted at once", parameter="facet")
     sort = parameters.one("sort") or ""
     common: dict[str, Any] = {"chain": chain, "limit": limit, "offset": offset}
     common["facet_limit"] = _number(parameters, "facet.limit", FACET_LIMIT_DEFAULT, 1, FACET_LIMIT_MOST)
@@ -307,7 +317,15 @@ def _read(parameters: Parameters, catalog: Catalog, collections: Sequence[Collec
         queries.append(Query(collection=collection, where=where, sort=spec, facets=(), **common))
     if not queries and problem is not None:
         raise problem
-    queries = _with_facets(model, queries, facet_names)
+    queries = with_counts(
+        model,
+        queries,
+        facets=parameters.words("facet"),
+        groups=parameters.words("group_by"),
+        group_limit=_number(parameters, "group.limit", GROUP_LIMIT_DEFAULT, 1, GROUP_LIMIT_MOST),
+        measures=parameters.measures,
+        distinct=parameters.one("distinct"),
+    )
     if sort and len(queries) > 1:
         raise InvalidQuery("sort works within one collection: add collection=…", parameter="sort")
     return ListRequest(
@@ -318,20 +336,6 @@ def _read(parameters: Parameters, catalog: Catalog, collections: Sequence[Collec
         page=page,
         highlight=_flag(parameters, "highlight"),
     )
-
-
-def _with_facets(model: ContentModel, queries: Sequence[Query], names: Sequence[str]) -> list[Query]:
-    found: dict[str, list[Facet]] = {query.collection.name: [] for query in queries}
-    for name in names:
-        problem: InvalidQuery | None = None
-        for query in queries:
-            try:
-                found[query.collection.name].append(read_facet(model, query.collection, name))
-            except InvalidQuery as error:
-                problem = helpful(problem, error)
-        if problem is not None and not any(facet.name == name for facets in found.values() for facet in facets):
-            raise problem
-    return [replace(query, facets=tuple(found[query.collection.name])) for query in queries]
 
 
 def split_place(raw: bytes) -> tuple[bytes, bytes]:

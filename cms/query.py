@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from cms.aggregate import Summary, keep_first, summarise
 from cms.catalog import Catalog, LocaleChain
 from cms.dependencies import MODEL, Keys, collection_key, members_key
 from cms.entry import Entry
@@ -37,6 +38,8 @@ class Query:
         chain: locales in the order of preference.
         sort: empty: the collection's own order.
         facets: each counted over what all conditions but its own leave.
+        summary: aggregates of everything that fits.
+        distinct: list the first entry with each value of it only.
     """
 
     collection: Collection
@@ -47,6 +50,8 @@ class Query:
     offset: int = 0
     facets: tuple[Facet, ...] = ()
     facet_limit: int = 20
+    summary: Summary | None = None
+    distinct: Facet | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +61,7 @@ class Result:
     entries: Sequence[Entry]
     total: int
     facets: Mapping[str, Sequence[FacetValue]] = field(default_factory=dict)
+    summary: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Budget:
@@ -73,10 +79,20 @@ class Budget:
 
     def find_reference(self, value: object, targets: Sequence[str], locale: str) -> Entry | None:
         """See :meth:`Catalog.find_reference`."""
-        self._steps += 1
-        if self._steps % BUDGET_STEPS == 0:
-            self.check()
+        self._count(1)
         return self._catalog.find_reference(value, targets, locale)
+
+    def find_referrers(self, entry: Entry, collections: Sequence[str], field: str = "") -> Sequence[Entry]:
+        """See :meth:`Catalog.find_referrers`."""
+        found = self._catalog.find_referrers(entry, collections, field)
+        self._count(1 + len(found))
+        return found
+
+    def find_referred(self, entry: Entry) -> Sequence[Entry]:
+        """See :meth:`Catalog.find_referred`."""
+        found = self._catalog.find_referred(entry)
+        self._count(1 + len(found))
+        return found
 
     def find_history(self, path: str) -> FileHistory | None:
         """See :meth:`Catalog.find_history`."""
@@ -85,6 +101,12 @@ class Budget:
     def meta(self, name: str, entry: Entry) -> Any:
         """See :meth:`Catalog.meta`."""
         return self._catalog.meta(name, entry)
+
+    def _count(self, steps: int) -> None:
+        self._steps += steps
+        if self._steps >= BUDGET_STEPS:
+            self._steps = 0
+            self.check()
 
     def check(self) -> None:
         """Refuse when the time is used up.
@@ -108,8 +130,7 @@ class Budget:
 
 def weigh(catalog: Catalog, query: Query) -> int:
     """About how many values are read to answer *query* for the first time."""
-    paths = [*_paths_of(query.where), *(facet.path for facet in query.facets)]
-    paths += [resolve_path(catalog.model, query.collection, name) for name, _ in query.sort]
+    paths = _paths_in(catalog.model, query, query.sort)
     each = sum(FAN_OUT ** (path.text.count(".") + 1) if path.depends else 1 for path in paths)
     return catalog.shelves[query.collection.name].count * max(1, each)
 
@@ -117,12 +138,32 @@ def weigh(catalog: Catalog, query: Query) -> int:
 def query_keys(model: ContentModel, query: Query) -> Keys:
     """What the answer to *query* depends on, shown plainly: its collection, those that it reads, and whether what is referred to is there."""
     own = query.collection
-    paths = [*_paths_of(query.where), *(facet.path for facet in query.facets)]
-    paths += [resolve_path(model, own, name) for name, _ in query.sort or default_sort(model, own)]
+    paths = _paths_in(model, query, query.sort or default_sort(model, own))
     read = {own.name}.union(*(path.depends for path in paths))
-    labels = {name for facet in query.facets if facet.path.field is not None for name in facet.path.field.references}
+    labels = {
+        name for facet in _facets_in(query) if facet.path.field is not None for name in facet.path.field.references
+    }
     named = {name for item in own.walk_fields() for name in item.references}
     return frozenset({MODEL, *map(collection_key, read | labels), *map(members_key, named)})
+
+
+def _facets_in(query: Query) -> Iterator[Facet]:
+    yield from query.facets
+    if query.summary is not None:
+        yield from query.summary.groups
+    if query.distinct is not None:
+        yield query.distinct
+
+
+def _paths_in(model: ContentModel, query: Query, sort: SortSpec) -> list[FieldPath]:
+    """Everything that *query* reads of an entry."""
+    measures = query.summary.measures if query.summary is not None else ()
+    return [
+        *_paths_of(query.where),
+        *(facet.path for facet in _facets_in(query)),
+        *(measure.path for measure in measures if measure.path is not None),
+        *(resolve_path(model, query.collection, name) for name, _ in sort),
+    ]
 
 
 def _paths_of(node: Node | None) -> Iterator[FieldPath]:
@@ -176,8 +217,31 @@ def _default_sort(model: ContentModel, collection: Collection) -> SortSpec:
 def run_query(catalog: Catalog, query: Query) -> Result:
     """Find, sort, cut the page and count."""
     entries = find_entries(catalog, query)
-    page = entries[query.offset : query.offset + query.limit]
-    return Result(entries=page, total=len(entries), facets=count_facets(catalog, [query], {}))
+    listed = thin_out(catalog, [query], entries)
+    return Result(
+        entries=listed[query.offset : query.offset + query.limit],
+        total=len(listed),
+        facets=count_facets(catalog, [query], {}),
+        summary=aggregate(catalog, [query], entries),
+    )
+
+
+def thin_out(catalog: Catalog, queries: Sequence[Query], entries: list[Entry]) -> list[Entry]:
+    """Of *entries*, which *queries* found, those that are listed: with ``distinct`` the first of each value."""
+    facets = {query.collection.name: query.distinct for query in queries if query.distinct is not None}
+    return keep_first(catalog, facets, entries, Budget(catalog)) if facets else entries
+
+
+def aggregate(catalog: Catalog, queries: Sequence[Query], entries: Sequence[Entry]) -> Mapping[str, Any]:
+    """What *queries* ask to be told about all *entries*, which they found; see :func:`cms.aggregate.summarise`."""
+    if all(query.summary is None for query in queries):
+        return {}
+    parts = [
+        (query.summary, query.chain, [entry for entry in entries if entry.collection == query.collection.name])
+        for query in queries
+        if query.summary is not None
+    ]
+    return summarise(catalog, parts, Budget(catalog))
 
 
 def find_entries(catalog: Catalog, query: Query) -> list[Entry]:

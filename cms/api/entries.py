@@ -30,7 +30,7 @@ from cms.params import (
     split_query,
 )
 from cms.present import Presenter, Shape
-from cms.query import count_facets, find_entries, query_keys, weigh
+from cms.query import aggregate, count_facets, find_entries, query_keys, thin_out, weigh
 from cms.refs import BlobId
 
 # From so many values on a query takes long enough for other requests to notice.
@@ -68,13 +68,19 @@ async def list_entries(request: Request) -> Response:
         items = _render(ctx.presenter, found, shape)
     part = Page(limit, offset, page, len(answered.entries))
     keys = answered.keys | ctx.presenter.list_keys
-    return page_response(request, ctx, part, kept, items, answered.facets, keys=keys)
+    return page_response(request, ctx, part, kept, items, answered.facets, answered.summary, keys)
 
 
 def _answer(catalog: Catalog, wanted: ListRequest) -> Answered:
     query = wanted.queries[0]
-    keys = query_keys(catalog.model, query)
-    return Answered(wanted, find_entries(catalog, query), count_facets(catalog, [query], {}), keys)
+    found = find_entries(catalog, query)
+    return Answered(
+        wanted,
+        thin_out(catalog, [query], found),
+        count_facets(catalog, [query], {}),
+        aggregate(catalog, [query], found),
+        query_keys(catalog.model, query),
+    )
 
 
 def _render(presenter: Presenter, entries: Sequence[Entry], shape: Shape) -> list[Fragment]:

@@ -13,6 +13,7 @@ from starlette.responses import Response
 import cms
 from cms.api.assets import SAFE_TYPES
 from cms.api.openapi_changes import change_paths, change_schemas
+from cms.api.openapi_counts import count_schemas
 from cms.api.openapi_editing import TAGS, editing_paths, editing_schemas, security_schemes
 from cms.api.openapi_entries import component_names, entry_components
 from cms.api.openapi_examples import editing_examples, path_examples
@@ -54,14 +55,15 @@ def openapi_document(ctx: Context) -> Json:
     model = ctx.catalog.model
     site = model.settings.site
     names = component_names(model)
-    schemas = fixed_schemas() | dict(entry_components(model, names))
+    schemas = fixed_schemas() | count_schemas() | dict(entry_components(model, names))
     parameters = {
-        collection.name: CollectionParameters(ctx.catalog, collection) for collection in model.collections.values()
+        collection.name: CollectionParameters(ctx.catalog, collection, names[collection.name])
+        for collection in model.collections.values()
     }
     paths = _site_paths(ctx, [*parameters.values()])
     for collection in model.collections.values():
         name = names[collection.name]
-        schemas |= _envelopes(name)
+        schemas |= _envelopes(name) | parameters[collection.name].counted.schemas()
         paths |= _collection_paths(ctx, collection, name, parameters[collection.name])
     hits = [item for name in names.values() for item in (schema_of(f"{name}Entry"), schema_of(f"{name}Part"))]
     schemas["SearchResult"] = enveloped({"type": "array", "items": {"anyOf": hits} if hits else {}}, "ListMeta")
@@ -251,7 +253,7 @@ def _collection_parameter(ctx: Context, meaning: str) -> Json:
 
 
 def _search_parameters(ctx: Context, collections: Sequence[CollectionParameters]) -> list[Json]:
-    shared = ("limit", "page", "offset", "locale", "fallback", "format", "depth", "facetLimit", "highlight")
+    shared = ("limit", "page", "offset", "locale", "fallback", "format", "depth", "highlight")
     meaning = (
         'The words: all must be there; `"a phrase"`, `OR`, `NOT` or `-word`, and `title:word` work. Alias: `search`. '
         "Required unless `similar` is given."

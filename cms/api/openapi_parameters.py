@@ -5,15 +5,14 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from cms.buckets import DATE_BUCKETS
+from cms.api.openapi_counts import CountedFields, search_count_parameters, shared_count_parameters
 from cms.catalog import Catalog
 from cms.entry import META_KINDS, Entry
 from cms.errors import InvalidQuery
-from cms.fieldpath import FieldPath, paths_of, resolve_path, shown_fields
+from cms.fieldpath import REFERENCED_BY, FieldPath, paths_of, resolve_path, shown_fields
 from cms.params import (
     FACET_LIMIT_DEFAULT,
     FACET_LIMIT_MOST,
-    FACETS_MOST,
     LIMIT_DEFAULT,
     LIMIT_MOST,
     OFFSET_MOST,
@@ -40,7 +39,6 @@ SEARCHED = {
     "sort": "As in lists, and instead of by relevance; works within one collection.",
     "fields": "As in lists; names that at least one of the collections has.",
     "include": "As in lists, where a collection has the reference.",
-    "facet": "As in lists; counted over the collections that have such a field.",
     "filter": "As in lists; a condition leaves out the collections that do not have the field.",
 }
 MEANINGS = {
@@ -74,7 +72,7 @@ def shared_parameters(locales: Sequence[str]) -> dict[str, Json]:
         for name, kind in META_KINDS.items()
         for operator in operators(kind, many=False)
     }
-    return _page_parameters() | _shape_parameters(locales) | filters
+    return _page_parameters() | _shape_parameters(locales) | shared_count_parameters() | filters
 
 
 def _page_parameters() -> dict[str, Json]:
@@ -170,7 +168,10 @@ def filter_parameter(name: str, kind: str, operator: str, example: Any = None) -
 class CollectionParameters:
     """The parameters that depend on the fields of one collection."""
 
-    def __init__(self, catalog: Catalog, collection: Collection) -> None:
+    def __init__(self, catalog: Catalog, collection: Collection, word: str) -> None:
+        """*word* is what the components of the collection are named with."""
+        self.counted = CountedFields(catalog.model, collection, word)
+        self._word = word
         self._catalog = catalog
         self._collection = collection
         chain = catalog.default_chain
@@ -187,7 +188,7 @@ class CollectionParameters:
             self._sort(),
             self._fields(),
             *([self._included(references), _shared("depth")] if references else []),
-            *self._facets(),
+            *self.counted.parameters(),
             _shared("highlight"),
             self._filter(),
             *self._filters(),
@@ -227,7 +228,7 @@ class CollectionParameters:
                     yield path
 
     def _sort(self) -> Json:
-        names = [*META_KINDS, *(path.text for path in self._paths)]
+        names = self.counted.names
         spec = default_sort(self._catalog.model, self._collection)
         written = [f"-{name}" if descending else name for name, descending in spec]
         usual = f" Usually by `{','.join(written)}`." if written else ""
@@ -270,25 +271,6 @@ class CollectionParameters:
             listed=True,
         )
 
-    def _facets(self) -> list[Json]:
-        names: list[str] = []
-        for path in [*(resolve_path(self._catalog.model, self._collection, name) for name in META_KINDS), *self._paths]:
-            names += (
-                [path.text, *(f"{path.text}.{bucket}" for bucket in DATE_BUCKETS)]
-                if path.kind.startswith("date")
-                else [path.text]
-            )
-        offered = [name for name, item in shown_fields(self._collection).items() if item.facet and name in names]
-        facet = query_parameter(
-            "facet",
-            f"Up to {FACETS_MOST} fields whose values to count over everything that fits; a facet's own filter does not narrow its counts."
-            + (f" Made for it: {', '.join(f'`{name}`' for name in offered)}." if offered else ""),
-            _words(names),
-            example=offered[:2] or None,
-            listed=True,
-        )
-        return [facet, _shared("facetLimit")]
-
     def _filter(self) -> Json:
         properties = {
             path.text: {
@@ -311,8 +293,7 @@ class CollectionParameters:
             built += [filter_parameter(path.text, path.kind, operator, example) for operator in wanted]
             if item is not None and not item.required:
                 built.append(filter_parameter(path.text, path.kind, "exists", True))
-            if item is not None and item.references:
-                built += self._through(path.text, item.references)
+        built += self._further()
         own = {parameter["name"] for parameter in built}
         for name, kind in META_KINDS.items():
             built += [
@@ -322,16 +303,16 @@ class CollectionParameters:
             ]
         return built
 
-    def _through(self, name: str, targets: Sequence[str]) -> Iterator[Json]:
-        """A filter by the title of what a reference names, as an example of what is possible."""
-        titles = [
-            self._catalog.model.collections[target].title_field
-            for target in targets
-            if target in self._catalog.model.collections
-        ]
-        for title in dict.fromkeys(filter(None, titles)):
-            path = resolve_path(self._catalog.model, self._collection, f"{name}.{title}")
-            yield filter_parameter(path.text, path.kind, "eq", self.example(path))
+    def _further(self) -> Iterator[Json]:
+        """Filters by what is one reference away, in either direction."""
+        own = {*META_KINDS, *(path.text for path in self._paths)}
+        for path in self.counted.paths:
+            if path.text not in own:
+                wanted = operators(path.kind, many=False) if path.text.endswith(".count") else ("eq",)
+                example = self.example(path)
+                yield from (filter_parameter(path.text, path.kind, operator, example) for operator in wanted)
+                if path.text.startswith(REFERENCED_BY) and path.kind == "string":
+                    yield filter_parameter(path.text, path.kind, "exists", True)
 
     def example(self, path: FieldPath) -> Any:
         """A value of *path* in the newest entries, as a query spells it."""
@@ -366,7 +347,7 @@ def search_parameters(collections: Sequence[CollectionParameters]) -> list[Json]
         elif schemas:
             names = dict.fromkeys(word for schema in schemas for word in schema["items"]["enum"])
             found.append(query_parameter(name, description, _words([*names]), listed=True))
-    return found
+    return [*found, *search_count_parameters([one.counted for one in collections])]
 
 
 def deep_object(description: str, properties: Json) -> Json:

@@ -136,6 +136,11 @@ def _envelope() -> dict[str, Json]:
         "offset": {**COUNT, "description": "Instead of `page` and `pages` when asked for by `offset`."},
     }
     facets = {"type": "object", "additionalProperties": {"type": "array", "items": schema_of("FacetValue")}}
+    counted = {
+        "aggregate": schema_of("Aggregates"),
+        "groups": {"type": "array", "items": schema_of("Group")},
+        "groups_total": {**COUNT, "description": "How many groups there are."},
+    }
     searched = {
         "query": {**TEXT, "description": "The words searched for, as they were asked for."},
         "corrected": {**TEXT, "description": "What was searched for instead, because words of `query` stand nowhere."},
@@ -146,8 +151,8 @@ def _envelope() -> dict[str, Json]:
         "Meta": thing(view, description="What was read."),
         "CollectionsMeta": thing({"total": COUNT, **view}),
         "ListMeta": thing(
-            {**paging, **view, "facets": facets, **searched},
-            optional=("page", "pages", "offset", "facets", *searched),
+            {**paging, **view, "facets": facets, **counted, **searched},
+            optional=("page", "pages", "offset", "facets", *counted, *searched),
         ),
         "SuggestMeta": thing({"query": {**TEXT, "description": "What was typed."}, **view}),
         "Suggestion": _suggestion(),
@@ -160,9 +165,11 @@ def _envelope() -> dict[str, Json]:
             {
                 "value": {"type": ["string", "number", "boolean"]},
                 "label": {"type": ["string", "null"], "description": "Title of the entry that the value names."},
+                "from": {"type": "number", "description": "Of a range of numbers: the first one in it."},
+                "to": {"type": "number", "description": "Of a range of numbers: the first one behind it."},
                 "count": COUNT,
             },
-            optional=("label",),
+            optional=("label", "from", "to"),
         ),
     }
 

@@ -31,11 +31,12 @@ Headers = list[tuple[bytes, bytes]]
 
 
 class Answered(NamedTuple):
-    """What a query finds in all, and what that depends on."""
+    """What a query finds in all, and what that depends on; ``summary`` are the members of ``meta`` that say more of it."""
 
     wanted: ListRequest
     entries: list[Entry]
     facets: Mapping[str, Sequence[FacetValue]]
+    summary: Mapping[str, Any]
     keys: Keys = WHOLE
 
 
@@ -142,9 +143,10 @@ def link_header(links: Mapping[str, str]) -> bytes:
 
 
 def describe_value(item: FacetValue) -> dict[str, Any]:
-    """One value of a facet, with a label where it has one."""
+    """One value of a facet, with a label where it has one, and the ends of a range of numbers."""
     label = {} if item.label is None else {"label": item.label}
-    return {"value": item.value, **label, "count": item.count}
+    ends = {name: end for name, end in (("from", item.low), ("to", item.high)) if end is not None}
+    return {"value": item.value, **label, **ends, "count": item.count}
 
 
 def page_links(path: str, kept: str, page: Page) -> dict[str, str]:
@@ -200,7 +202,8 @@ def next_page(scope: Scope, catalog: Catalog) -> tuple[Headers, bytes] | None:
         items = [fragments[entry.path] for entry in answered.entries[page.offset : page.offset + limit]]
     except KeyError:
         return None
-    body = page_body(path.decode("latin-1"), kept.decode("latin-1"), catalog, page, items, answered.facets)
+    name = path.decode("latin-1")
+    body = page_body(name, kept.decode("latin-1"), catalog, page, items, answered.facets, answered.summary)
     headers = catalog_headers(scope, catalog, body.digest, answered.keys)
     headers += [(b"content-type", JSON), (b"link", body.link)] if body.link else [(b"content-type", JSON)]
     return headers, body.content

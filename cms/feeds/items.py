@@ -21,7 +21,10 @@ from cms.settings import nearest
 
 #: What of a list's parameters says how entries look, or counts them; a feed has its own form.
 SHAPING = frozenset(
-    ("fields", "include", "depth", "facet", "facet.limit", "highlight", "cursor", "aggregate", "distinct")
+    (
+        *("fields", "include", "depth", "facet", "facet.limit", "highlight"),
+        *("cursor", "aggregate", "group_by", "group.limit", "distinct"),
+    )
 )
 FEED_PARAMETERS = tuple(name for name in LIST_PARAMETERS if name not in SHAPING)
 BODIES = ("html", "text")
