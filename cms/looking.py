@@ -9,12 +9,13 @@ Not here: that the index holds all texts (``searching``).
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from cms.catalog import EVERY_LOCALE, Catalog, LocaleChain
 from cms.entry import Entry
 from cms.facets import FacetValue
 from cms.orders import sort_key
-from cms.query import Query, count_facets, default_sort, keep_fitting
+from cms.query import Query, aggregate, count_facets, default_sort, keep_fitting, thin_out
 from cms.search import Engine, Hits, Match, Reason, SearchDocument, Synonyms
 from cms.searchtexts import documents_of, visible_texts
 from cms.similar import ENTRIES_LOOKED_AT, Ranked, key_terms, rank_similar
@@ -30,6 +31,7 @@ class Found:
     """One page of hits, best first (or sorted), with their scores.
 
     Attributes:
+        summary: aggregates of everything that was found, where they were asked for.
         text: what was looked for: what was asked, or, where little was found, the same with words corrected.
         match: ``any`` when no entry has all the words, and those with some of them are given instead.
         pinned: paths of those that editors put first.
@@ -40,6 +42,7 @@ class Found:
     scores: Sequence[float]
     total: int
     facets: Mapping[str, Sequence[FacetValue]]
+    summary: Mapping[str, Any]
     text: str
     match: Match = "all"
     pinned: frozenset[str] = frozenset()
@@ -143,24 +146,36 @@ class Look:
         fitting = self._fitting(hits) if any(query.where is not None for query in self._queries) else hits
         shown = [pin for pin in pins if fitting is hits or self._fits(pin)]
         limit, offset = (self._queries[0].limit, self._queries[0].offset) if self._queries else (0, 0)
+        counts_all = any(query.summary is not None or query.distinct is not None for query in self._queries)
         if self._similar is not None:
             ranked: Sequence[Ranked] = self._rank_similar(fitting)
             total = len(ranked)
         elif by_relevance:
-            ranked, total = self._with_pins(fitting, shown, offset + limit)
+            ranked, total = self._with_pins(fitting, shown, len(fitting) + len(shown) if counts_all else offset + limit)
         else:
             ranked, total = self._sorted(fitting), len(fitting)
+        summary: Mapping[str, Any] = {}
+        if counts_all:
+            summary, ranked = self._counted(ranked)
+            total = len(ranked)
         page = ranked[offset : offset + limit]
         return Found(
             entries=[entry for entry, _ in page],
             scores=[score for _, score in page],
             total=total,
             facets=self._facets(hits, pins),
+            summary=summary,
             text=self.text,
             match=self.match,
             pinned=frozenset(entry.path for entry in self.pinned),
             explained=self._explain([entry for entry, _ in page]) if explain else {},
         )
+
+    def _counted(self, ranked: Sequence[Ranked]) -> tuple[Mapping[str, Any], list[Ranked]]:
+        """What the queries ask to be told about all of *ranked*, and those of them that are listed."""
+        entries = [entry for entry, _ in ranked]
+        listed = {entry.path for entry in thin_out(self._catalog, self._queries, entries)}
+        return aggregate(self._catalog, self._queries, entries), [pair for pair in ranked if pair[0].path in listed]
 
     def _hits(self) -> Hits:
         """All that has the text, and for similar entries their words."""

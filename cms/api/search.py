@@ -46,7 +46,7 @@ def search_response(
     query = wanted.queries[0]
     page = Page(query.limit, query.offset, wanted.page, found.total)
     kept, _ = split_place(request.scope["query_string"])
-    meta = {"query": wanted.text}
+    meta = {"query": wanted.text, **found.summary}
     if found.text != wanted.text:
         meta["corrected"] = found.text
     if found.match == "any":

@@ -123,3 +123,29 @@ def test_what_is_wrong_is_named(blog: Client, query: str, parameter: str, neares
 def test_what_is_hidden_is_not_counted_backwards(blog: Client) -> None:
     assert blog.data("/entries/people?filter[references]=people/nobody") == []
     assert blog.meta("/entries/people?facet=referenced_by.posts.title&limit=0")["total"] == 2
+
+
+def test_searches_count_sum_and_thin_out_all_that_they_find(blog: Client) -> None:
+    found = blog.data("/search?q=words")
+    meta = blog.meta("/search?q=words&limit=1&aggregate[count]=*,stars&aggregate[max]=stars&group_by=category")
+    assert meta["total"] == len(found) == meta["aggregate"]["count"]["*"]
+    assert meta["aggregate"]["max"] == {"stars": max(entry.get("stars", -9) for entry in found)}
+    assert sum(group["count"] for group in meta["groups"]) == len(found)
+    listed = blog.ask("/search?q=words&distinct=category").json()
+    first: dict[str, str] = {}
+    for entry in found:
+        first.setdefault(entry.get("category") or entry["id"], entry["id"])
+    assert [entry["id"] for entry in listed["data"]] == list(first.values())
+    assert listed["meta"]["total"] == len(first)
+
+
+def test_a_search_by_an_order_is_thinned_out_in_that_order(blog: Client) -> None:
+    query = "search=words&distinct=category&sort=-slug"
+    assert blog.slugs(query) == ["english", "darts", "bread"]
+    assert blog.slugs(f"{query}&limit=1&page=2") == ["darts"]
+
+
+def test_a_field_of_one_collection_counts_in_a_search_of_several(blog: Client) -> None:
+    groups = blog.meta("/search?q=nordmann OR words&group_by=stars.10&limit=0")["groups"]
+    assert {group["values"]["stars.10"] for group in groups} >= {None, "0..10"}
+    assert blog.problem("/search?q=words&group_by=weigt")["nearest"] == "weight"
