@@ -1,0 +1,193 @@
+"""Non-interference: whoever may not see something cannot tell whether it is there, whatever they ask.
+
+Pairs of repositories differ in nothing but what the caller may not see; every answer to that caller has to be the same, in status, headers and
+body. The two are served side by side while their secrets change, so that every step is another pair, and what was said of secrets before, or
+was worked out from them, has to be without effect, too. Ids of commits differ where the bytes of the commits do; they count as
+the same when the commits stand for the same.
+
+By default there are a thousand pairs; ``CMS_LEAK_PAIRS`` asks for more, ``CMS_LEAK_SEED`` for others.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+import orjson
+import pygit2
+import pytest
+from starlette.routing import Route
+
+from cms.api.metrics import Metrics
+from cms.app import GitTransport, routes
+from tests.api.tools import post
+from tests.leaks.hiding import (
+    BRANCHES,
+    Files,
+    beside_public,
+    broken_entry,
+    hidden_entry,
+    public_files,
+    staff,
+    unserved_file,
+)
+from tests.leaks.questions import IN_PATHS, MOUNTED, PLACE, Questions, all_of_search, as_reader
+from tests.leaks.worlds import Pair, Question, Server, open_pair
+from tests.newsroom import stop_syncing
+
+PAIRS = int(os.environ.get("CMS_LEAK_PAIRS", "1000"))
+SEED = int(os.environ.get("CMS_LEAK_SEED", "1"))
+OPEN_PAST = "\n[history]\npublic = true\n"
+QUESTIONS = 2
+SHOWN, TOLD_MOST = 5, 10
+PUBLIC_EVERY, RESTART_EVERY = 25, 60
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No waiting for the disk."""
+    stop_syncing(monkeypatch)
+
+
+def run(pair: Pair, random: Random, pairs: int, step: Any) -> Questions:
+    """Change the secrets *pairs* times, and after each time ask both; returns what was asked."""
+
+    async def ask_all() -> Questions:
+        document = orjson.loads((await pair.compare(Question("GET", "/api/v1/openapi.json"))).body)
+        questions = Questions(routes(Metrics(pair.one.site), GitTransport()), document, random)
+        for number in range(pairs):
+            for question in (*step(number), *(questions.next() for _ in range(QUESTIONS))):
+                is_signed = random.random() < 0.1 and (question.method, question.target) != (
+                    "DELETE",
+                    "/api/v1/session",
+                )
+                await pair.compare(as_reader(question, pair.reader) if is_signed else question)
+            assert len(pair.told) < TOLD_MOST, f"pair {number}:\n" + "\n".join(pair.told[:SHOWN])
+        assert not pair.told, "\n".join(pair.told[:SHOWN])
+        return questions
+
+    questions = asyncio.run(ask_all())
+    if pairs * QUESTIONS >= questions.turn:
+        assert not questions.never_asked
+    return questions
+
+
+class BesideSteps:
+    """Changes of everything that is no published commit: drafts, other branches, tags, commits that nothing names."""
+
+    def __init__(self, pair: Pair, random: Random) -> None:
+        self.pair, self.random = pair, random
+
+    def __call__(self, number: int) -> list[Question]:
+        if number % PUBLIC_EVERY == PUBLIC_EVERY - 1:
+            self.pair.publish(public_change(number))
+        server = self.random.choice(self.pair.servers)
+        commit = self._change(server)
+        slug = self.random.choice(IN_PATHS["slug"])
+        return [Question("GET", f"/api/v1/entries/posts/{slug}?ref={commit}")]
+
+    def _change(self, server: Server) -> str:
+        repo, random = pygit2.Repository(str(server.repo.path)), self.random
+        files = {**hidden_entry(random), "posts/open.md": f"---\ntitle: {random.random()}\n---\nA merger.\n"}
+        name = random.choice(BRANCHES)
+        if random.random() < 0.2 and f"refs/heads/{name}" in repo.references:
+            repo.references.delete(f"refs/heads/{name}")
+        main = str(repo.references["refs/heads/main"].target)
+        clock = server.repo.clock
+        commit = server.repo.commit(files, branch=name, parents=[main], message="A secret")
+        server.repo.clock = clock
+        if random.random() < 0.2:  # what nothing names
+            repo.references.delete(f"refs/heads/{name}")
+        if random.random() < 0.3:
+            repo.references.create("refs/tags/v1", commit, force=True)
+        return commit
+
+
+class InsideSteps:
+    """Changes on the published branch of what is not served."""
+
+    def __init__(self, pair: Pair, random: Random, history: str) -> None:
+        self.pair, self.random = pair, random
+        self.kinds: tuple[tuple[Callable[[Random], Files], int], ...] = (
+            (hidden_entry, 10), (beside_public, 4), (broken_entry, 3), (unserved_file, 2), (staff(history), 1),
+        )  # fmt: skip
+        self.there: tuple[set[str], set[str]] = (set(), set())
+
+    def __call__(self, number: int) -> list[Question]:
+        if number % RESTART_EVERY == RESTART_EVERY - 1:
+            self.pair.one.restart()
+            self.pair.other.restart(is_forgetful=True)
+        if number % PUBLIC_EVERY == PUBLIC_EVERY - 1:
+            self.pair.publish(public_change(number))
+        one, other = ({**self._change(there)} for there in self.there)
+        self.pair.keep((one, other))
+        return self.random.sample(SEARCHES, 3)
+
+    def _change(self, there: set[str]) -> Files:
+        """What happens in one of them; half of the time nothing."""
+        random = self.random
+        if random.random() < 0.4:
+            return {}
+        if there and random.random() < 0.3:
+            path = random.choice(sorted(there))
+            there.remove(path)
+            return {path: None}
+        kind = random.choices([kind for kind, _ in self.kinds], [weight for _, weight in self.kinds])[0]
+        files = kind(random)
+        there |= files.keys() - {"cms.toml"}
+        return files
+
+
+SEARCHES = list(all_of_search())
+
+
+def public_change(number: int) -> Files:
+    """Something that everybody sees."""
+    kind = number // PUBLIC_EVERY % 3
+    if kind == 0:
+        return {
+            f"posts/new-{number}.md": post(
+                f"New boat {number}", "A fish and a harbour.", tags="[sea]", date="2020-01-01"
+            )
+        }
+    if kind == 1:
+        return {
+            "posts/open.md": post(
+                "Open fish", f"A fish in the harbour, number {number}.", author="ola", related="[merger]"
+            )
+        }
+    return {f"posts/new-{number - 2 * PUBLIC_EVERY}.md": None}
+
+
+@pytest.mark.parametrize("history", ["", OPEN_PAST], ids=["past closed", "past open"])
+def test_what_is_beside_the_published_branch_changes_no_answer(history: str) -> None:
+    random = Random(SEED)
+    with open_pair(public_files(history), people=["rune"]) as pair:
+        run(pair, random, PAIRS * 4 // 10, BesideSteps(pair, random))
+        assert pair.one.repo.git("rev-parse", "main") == pair.other.repo.git("rev-parse", "main")
+
+
+@pytest.mark.parametrize("history", ["", OPEN_PAST], ids=["past closed", "past open"])
+def test_what_is_hidden_in_the_published_branch_changes_no_answer(history: str) -> None:
+    random = Random(SEED)
+    with open_pair(public_files(history), people=["rune"]) as pair:
+        run(pair, random, PAIRS // 10, InsideSteps(pair, random, history))
+        assert pair.one.repo.git("rev-parse", "main") != pair.other.repo.git("rev-parse", "main")
+
+
+def test_a_secret_that_is_told_is_noticed() -> None:
+    random = Random(SEED)
+    with open_pair(public_files(), people=["rune"]) as pair:
+        pair.keep(({"posts/secret.md": post("Merger", publish_at="2001-01-01")}, {}))
+        with pytest.raises(AssertionError, match="body"):
+            run(pair, random, 100, lambda number: SEARCHES[number : number + 1])
+
+
+def test_every_route_can_be_asked() -> None:
+    with open_pair(public_files(), people=["rune"]) as pair:
+        for route in routes(Metrics(pair.one.site), GitTransport()):
+            path = str(getattr(route, "path", ""))
+            missing = [name for name in PLACE.findall(path) if name not in IN_PATHS]
+            assert not missing, f"{path}: tests/leaks/questions.py has to say what may stand for {missing}"
+            assert isinstance(route, Route) or path in MOUNTED, path

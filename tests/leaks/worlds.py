@@ -1,0 +1,232 @@
+"""Two servers of two repositories that differ in secrets, and one question put to both of them."""
+
+import asyncio
+import re
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from starlette.types import ASGIApp, Message
+
+from cms.app import build_app
+from cms.auth import Accounts, Passwords
+from cms.inferred import infer_model
+from cms.settings import Environment
+from cms.site import Site
+from tests.api.newsdesk import open_office
+from tests.repo import Repo
+
+MEMORY = Path("/dev/shm")
+COMMIT = re.compile(rb"\b[0-9a-f]{40}\b")
+INDEXING = re.compile(rb'"search":\{[^}]*\}')
+#: A stream that says nothing more for so long has said what it knows.
+SILENCE_SECONDS = 0.05
+Headers = tuple[tuple[bytes, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One request."""
+
+    method: str
+    target: str
+    headers: Headers = ()
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """All that comes back."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+
+class Server:
+    """One repository being served in this process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.repo = Repo(folder / "site.git")
+        self.open()
+
+    def open(self) -> None:
+        """Start, with what is kept on disk."""
+        environment = Environment(site=self.repo.path, state=str(self.folder / "state"))
+        self.site = Site.open(self.repo.path, infer=infer_model, environment=environment)
+        if self.site.is_edited:
+            open_office(self.site, self.folder / "state")
+        self.app: ASGIApp = build_app(self.site)
+
+    def restart(self, *, is_forgetful: bool = False) -> None:
+        """Stop and start.
+
+        Args:
+            is_forgetful: what was derived from the repository is thrown away first.
+        """
+        self.site.close()
+        if is_forgetful:
+            shutil.rmtree(self.site.cache_folder)
+        self.open()
+
+    @property
+    def accounts(self) -> Accounts:
+        return self.site.office().accounts
+
+    async def ask(self, question: Question) -> Answer:
+        """The answer; of a stream what it says at once."""
+        parts = urlsplit(question.target)
+        heard = asyncio.Event()
+        messages: list[Message] = []
+        received = False
+
+        async def receive() -> Message:
+            nonlocal received
+            if not received:
+                received = True
+                return {"type": "http.request", "body": question.body, "more_body": False}
+            while True:  # hang up once nothing more comes
+                heard.clear()
+                try:
+                    await asyncio.wait_for(heard.wait(), SILENCE_SECONDS)
+                except TimeoutError:
+                    return {"type": "http.disconnect"}
+
+        async def send(message: Message) -> None:
+            messages.append(message)
+            heard.set()
+
+        scope: dict[str, Any] = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "http_version": "1.1",
+            "method": question.method,
+            "scheme": "http",
+            "path": unquote(parts.path),
+            "raw_path": parts.path.encode(),
+            "query_string": parts.query.encode(),
+            "root_path": "",
+            "headers": [(b"host", b"localhost"), *question.headers],
+            "client": ("192.0.2.1", 4711),
+            "server": ("localhost", 80),
+        }
+        await self.app(scope, receive, send)
+        headers = tuple((bytes(name), bytes(value)) for name, value in messages[0]["headers"])
+        body = b"".join(bytes(message.get("body", b"")) for message in messages[1:])
+        return Answer(messages[0]["status"], headers, body)
+
+
+@dataclass
+class Pair:
+    """Two repositories whose callers must not be able to tell which of them they ask.
+
+    Attributes:
+        reader: the secret of a session, the same in both.
+        known: what is called differently in the two though it is the same to callers: ids of commits, tokens.
+        told: questions that got different answers, with both.
+        asked: how many questions were put.
+    """
+
+    one: Server
+    other: Server
+    reader: str = ""
+    known: dict[bytes, bytes] = field(default_factory=dict)
+    told: list[str] = field(default_factory=list)
+    asked: int = 0
+
+    @property
+    def servers(self) -> tuple[Server, Server]:
+        return self.one, self.other
+
+    def publish(self, files: Mapping[str, str | bytes | None], **more: Any) -> None:
+        """The same change in both."""
+        at = _later(self.servers)
+        ids = [server.repo.commit(files, at=at, **more) for server in self.servers]
+        self._pair(*ids)
+
+    def keep(self, secrets: Sequence[Mapping[str, str | bytes | None]]) -> None:
+        """One secret change in each, at the same time; the commits are told to be the same."""
+        at = _later(self.servers)
+        ids = [server.repo.commit(files, at=at) for server, files in zip(self.servers, secrets, strict=True)]
+        self._pair(*ids)
+
+    def _pair(self, one: str, other: str) -> None:
+        name = b"commit-%06d" % len(self.known)
+        self.known[one.encode()] = self.known[other.encode()] = name
+
+    async def compare(self, question: Question, other: Question | None = None) -> Answer:
+        """Put *question* to both (*other* to the other, where its secrets are called otherwise) and note what differs."""
+        self.asked += 1
+        answers = [await self.one.ask(question), await self.other.ask(other or question)]
+        if question.target.startswith(("/metrics", "/readyz")):
+            answers = [_without_times(answer) for answer in answers]
+        one, two = (self._normal(answer) for answer in answers)
+        if one != two:
+            self.told.append(describe(question, one, two))
+        return answers[0]
+
+    def _normal(self, answer: Answer) -> Answer:
+        def rename(text: bytes) -> bytes:
+            return COMMIT.sub(lambda match: self.known.get(match[0], match[0]), text)
+
+        headers = tuple((name, rename(value)) for name, value in answer.headers)
+        return Answer(answer.status, headers, rename(answer.body))
+
+
+def _without_times(answer: Answer) -> Answer:
+    """The same without how long something took, and how far a thread is with the index, which is never twice the same."""
+    text = INDEXING.sub(b"", answer.body)
+    lines = [line for line in text.split(b"\n") if b"_seconds" not in line]
+    headers = tuple(pair for pair in answer.headers if pair[0] != b"content-length")
+    return Answer(answer.status, headers, b"\n".join(lines))
+
+
+def describe(question: Question, one: Answer, other: Answer) -> str:
+    """A question and in what its two answers differ."""
+    lines = [f"{question.method} {question.target} {dict(question.headers) or ''}"]
+    if one.status != other.status:
+        lines.append(f"  status {one.status} and {other.status}")
+    if one.headers != other.headers:
+        differing = sorted(set(one.headers) ^ set(other.headers))
+        lines.append(f"  headers {differing}" if differing else f"  headers {one.headers}\n   and {other.headers}")
+    if one.body != other.body:
+        place = next((n for n, (a, b) in enumerate(zip(one.body, other.body, strict=False)) if a != b), 0)
+        near = slice(max(0, place - 150), place + 150)
+        lines += [f"  body {one.body[near]!r}", f"   and {other.body[near]!r}"]
+    return "\n".join(lines)
+
+
+@contextmanager
+def open_pair(files: Sequence[Mapping[str, str | bytes | None]], people: Sequence[str] = ()) -> Iterator[Pair]:
+    """Two servers of the same history: one commit for each of *files*; *people* have accounts, and the first a session."""
+    with TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as name:
+        first = Path(name) / "one"
+        first.mkdir()
+        repo = Repo.create(first / "site.git")
+        for changes in files:
+            repo.commit(changes)
+        now = datetime.now(UTC)
+        accounts = Accounts.open(first / "state", passwords=Passwords(memory_kib=8, rounds=1))
+        for person in people:
+            accounts.add_user(person, now=now)
+        reader = accounts.create_session(people[0], now=now)[1] if people else ""
+        accounts.close()
+        Server(first).site.close()
+        shutil.copytree(first, Path(name) / "other")
+        pair = Pair(Server(first), Server(Path(name) / "other"), reader=reader)
+        for server in pair.servers:
+            server.repo.clock = repo.clock
+        yield pair
+        for server in pair.servers:
+            server.site.close()
+
+
+def _later(servers: tuple[Server, Server]) -> datetime:
+    return max(server.repo.clock for server in servers) + timedelta(minutes=1)
