@@ -24,6 +24,7 @@ from cms.cli.output import err, print_bytes, print_error, print_refusal, silence
 from cms.cli.preview import preview
 from cms.cli.proof import verify
 from cms.cli.serve import serve
+from cms.cli.stale import stale
 from cms.cli.start import index, init
 from cms.cli.upkeep import maintain_repository
 from cms.errors import CMSError
@@ -208,6 +209,7 @@ register(
 
 MACHINE = "On the server's own machine"
 register("maintain", maintain_repository, "cms maintain", "cms maintain /srv/site.git", panel=MACHINE)
+register("stale", stale, "cms stale --follow", "cms stale /srv/site.git --follow", panel=MACHINE)
 user = register_group("user", "Accounts: who may sign in.")
 register("add", accounts.add_user, "cms user add kari", "cms user add importer --no-password", group=user)
 register("passwd", accounts.change_password, "cms user passwd kari", "cms user passwd kari --generate", group=user)

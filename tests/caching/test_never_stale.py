@@ -17,7 +17,7 @@ from tests.api.tools import Client
 from tests.caching.model import Newsroom, SharedCache, meaning
 from tests.repo import Repo
 
-SEEDS = range(int(os.environ.get("CACHING_SEEDS", "2")))
+SEEDS = range(int(os.environ.get("CACHING_SEEDS", "1")))
 ACTS = 6
 PURGED = "shared_max_age_seconds = 86400\n"
 PATHS = (
