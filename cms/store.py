@@ -21,7 +21,7 @@ from pygit2.enums import ObjectType, ReferenceType, RepositoryOpenFlag, SortMode
 from cms.ancestry import ReadParents, TooFar, is_ancestor, merge_bases, parse_parents
 from cms.errors import RepositoryProblem
 from cms.gitprogram import find_git, run_git
-from cms.objects import Change, Commit, TreeListing, compare, list_files, parse_commit, split_signature
+from cms.objects import Change, Commit, TreeListing, compare, find_files, list_files, parse_commit, split_signature
 from cms.opening import opening_problem
 from cms.refs import HEAD, BlobId, CommitId, TreeId, is_commit_id, is_ref
 from cms.refwatch import RefWatch, Signature, is_young, sign
@@ -32,7 +32,6 @@ NEAR_COMMITS = 2_000
 _MAX_UNKNOWN = 4096
 _MAX_PARENTS = 20_000
 _MAX_SYMBOLIC = 5
-_REGULAR_FILES = (0o100644, 0o100755, 0o100664)
 _FSCK = "run `git fsck` in the repository, and restore the object from a backup or another clone"
 
 
@@ -269,14 +268,7 @@ class Store:
         """Find the blobs of many files of *commit*, in the order of *paths*; see ``find_blob``."""
         with self.lend() as git:
             root = _root(git, commit)
-            try:
-                tree = git.repository[root].peel(pygit2.Tree)
-            except (KeyError, ValueError, OSError, pygit2.GitError) as error:
-                raise _object_problem(root, error) from error
-            known: dict[str, pygit2.Object | None] = {"": tree}
-            found = [_find_in_tree(known, path) for path in paths]
-            files = (isinstance(file, pygit2.Blob) and file.filemode in _REGULAR_FILES and file for file in found)
-            return [BlobId(str(file.id)) if file else None for file in files]
+            return find_files(root, list(paths), lambda tree: _read(git, tree, ObjectType.TREE))
 
     def read_tree(self, id: TreeId) -> bytes:
         """Read the raw bytes of a tree.
@@ -427,20 +419,6 @@ def _target(git: _Git, name: str) -> str | None:
     """Return the id that a ref names, whether or not there is such an object."""
     reference = _find_reference(git, name)
     return None if reference is None or reference.type == ReferenceType.SYMBOLIC else str(reference.target)
-
-
-def _find_in_tree(known: dict[str, pygit2.Object | None], path: str) -> pygit2.Object | None:
-    """Find what is at *path* below the folders in *known*, to which it is added: opening a large one takes a millisecond."""
-    if path not in known:
-        above, slash, name = path.rpartition("/")
-        folder = _find_in_tree(known, above) if above or not slash else None
-        try:
-            known[path] = folder[name] if isinstance(folder, pygit2.Tree) else None
-        except (KeyError, ValueError, TypeError):
-            known[path] = None
-        except (pygit2.GitError, OSError) as error:
-            raise _object_problem(path, error) from error
-    return known[path]
 
 
 def _root(git: _Git, commit: CommitId) -> TreeId:

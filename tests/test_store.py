@@ -232,6 +232,7 @@ def test_one_file_is_found_by_its_path(repo: Repo) -> None:
     assert store.find_blob(commit, "a/b.md") == repo.git("rev-parse", "main:a/b.md")
     wrong = ["", "/", "a", "a/", "a/b.md/", "a/b.md/c", "/a/b.md", "a//b.md", "./a/b.md", "link", "x", "\0", "\ud800"]
     assert [store.find_blob(commit, path) for path in wrong] == [None] * len(wrong)
+    assert store.find_blobs(commit, [*wrong, "a/b.md"]) == [*[None] * len(wrong), store.find_blob(commit, "a/b.md")]
 
 
 def test_blobs_are_read_in_bulk_and_a_missing_one_is_none(repo: Repo) -> None:
