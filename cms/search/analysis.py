@@ -23,7 +23,7 @@ import Stemmer
 from cms.search import norwegian
 from cms.search.stopwords import STOPWORDS
 
-VERSION = "3"  # part of the index's stamp: raise it whenever the words of a text change
+VERSION = "4"  # part of the index's stamp: raise it whenever the words of a text change
 UNKNOWN = "none"
 MIN_WRITTEN = 4  # shorter words are not corrected, so it does not matter how they are written
 MAX_WORD = 64  # a longer run of letters is data, not a word; its beginning is enough to find it

@@ -162,7 +162,8 @@ class Engine(Protocol):
             visible: what the reader may see. Nothing else plays any part, not even in how much a word counts.
             among: find only these, in the same order and with the same scores; ``None``: all that is visible.
             match: whether a document must contain all the words side by side in the query (``all``), or some of them is
-                enough (``any``, for when ``all`` found nothing and the reader is told so).
+                enough (``any``, for when ``all`` found nothing and the reader is told so). Of a question of three words
+                or more, small ones not counted, one may be missing.
             synonyms: words that count as one another; without them, those that come with the program.
 
         Raises:

@@ -14,6 +14,7 @@ from cms.search.analysis import Chunk, Language
 from cms.search.engine import Match, Reason
 from cms.search.querytext import All, Either, Node, Not, Words
 from cms.search.source import KnownWords, Part, Postings, Scores, Source, field_name
+from cms.search.stopwords import QUESTION_WORDS
 from cms.search.synonyms import Synonyms
 from cms.search.variants import (
     BODY,
@@ -32,6 +33,7 @@ from cms.search.variants import (
 
 WEIGHTS = {TITLE: 4.0, SUMMARY: 2.5, BODY: 1.0, EXTRA: 1.0, EXACT: 2.0, FOLD: 0.4}
 TOGETHER_SHARE = 0.75  # of the score of words written together, for each of them
+MIN_LOOSE = 3  # words of a question that must say something, for one of them not to be insisted on
 _MOST_JOINED = 3
 NEAR = 3
 NEAR_FACTOR = 0.4
@@ -160,13 +162,29 @@ class Ranker:
         if not wanted:
             return self._without(dict.fromkeys(self.source.every_document(self.language), 0.0), excluded)
         found = self._written_apart([(child, self.evaluate(child)) for child in wanted])
+        telling = [scores for child, scores in found if not self._is_stopword(child)]
         if self.match == "any" and not node.typed:
-            scores = _most(found, self._is_stopword)
+            scores = self._most(found, 1)
+        elif len(telling) >= MIN_LOOSE and is_question(wanted):
+            scores = self._most(found, len(telling) - 1)
         else:
             required = [scores for child, scores in found if not self._is_stopword(child)]
             optional = [scores for child, scores in found if self._is_stopword(child)]
             scores = _intersect(required, optional) if required else _intersect(optional, [])
         return self._without(self._with_nearness(wanted, scores), excluded)
+
+    def _most(self, found: Sequence[tuple[Node, Scores]], least: int) -> Scores:
+        """Documents with so many of the words; those with more come first, and a rare word is more than a common one."""
+        telling = [scores for node, scores in found if not self._is_stopword(node)] or [scores for _, scores in found]
+        shares: Scores = {}
+        counts: dict[int, int] = {}
+        rarities = [self._rarity(len(scores)) for scores in telling]
+        for scores, rarity in zip(telling, rarities, strict=True):
+            for number in scores:
+                shares[number] = shares.get(number, 0.0) + rarity
+                counts[number] = counts.get(number, 0) + 1
+        total, whole = _sum(scores for _, scores in found), sum(rarities)
+        return {n: total[n] * (share / whole) for n, share in shares.items() if counts[n] >= least}
 
     def _with_nearness(self, nodes: Sequence[Node], scores: Scores) -> Scores:
         """Words that stand near each other, in the order typed, say more than words far apart."""
@@ -368,6 +386,11 @@ def words_together(nodes: Sequence[Node], widening: Widening) -> Iterator[tuple[
                 yield start, stop, variants
 
 
+def is_question(nodes: Sequence[Node]) -> bool:
+    """Whether somebody asks in a sentence: one of its words may not be in the text that answers it."""
+    return single_word(nodes[0]) in QUESTION_WORDS
+
+
 def single_word(node: Node) -> str | None:
     if isinstance(node, Words) and not node.quoted and not node.field and len(node.chunks) == 1:
         chunk: Chunk = node.chunks[0]
@@ -407,17 +430,6 @@ def _intersect(required: Sequence[Scores], optional: Sequence[Scores]) -> Scores
         else:
             result[number] = score + sum(scores.get(number, 0.0) for scores in optional)
     return result
-
-
-def _most(found: Sequence[tuple[Node, Scores]], is_stopword: Callable[[Node], bool]) -> Scores:
-    """Documents with any of the words; those with more of them come first."""
-    telling = [scores for node, scores in found if not is_stopword(node)] or [scores for _, scores in found]
-    counts: dict[int, int] = {}
-    for scores in telling:
-        for number in scores:
-            counts[number] = counts.get(number, 0) + 1
-    total = _sum(scores for _, scores in found)
-    return {number: total[number] * count / len(telling) for number, count in counts.items()}
 
 
 def _near_counts(part: Part, name: str, one: str, other: str, among: Scores) -> dict[int, float]:

@@ -24,3 +24,10 @@ you your yours yourself yourselves
 """
 
 STOPWORDS = {"norwegian": frozenset(_NORWEGIAN.split()), "english": frozenset(_ENGLISH.split())}
+
+# What a question begins with, in any of them.
+_QUESTIONS = """
+hva hvem hvor hvordan hvorfor hvilken hvilket hvilke når kva kven kor korleis kvifor kvar
+what who where how why when which whose
+"""
+QUESTION_WORDS = frozenset(_QUESTIONS.split())

@@ -158,7 +158,12 @@ def evaluate(questions: Sequence[Question], searches: Mapping[str, Search]) -> d
 def groups(questions: Sequence[Question]) -> Iterator[tuple[str, list[str]]]:
     """Names of groups of questions with the ids in them: all, by set, by corpus, by kind."""
     yield "all", [question.id for question in questions]
-    for name, kept in (("given (dev)", "dev"), ("written first (own)", "own"), ("written last (held)", "held")):
+    for name, kept in (
+        ("given (dev)", "dev"),
+        ("written first (own)", "own"),
+        ("written last (held)", "held"),
+        ("written later (late)", "late"),
+    ):
         yield name, [question.id for question in questions if question.set == kept]
     for corpus in sorted({question.corpus for question in questions}):
         yield f"in {corpus}", [question.id for question in questions if question.corpus == corpus]

@@ -207,7 +207,12 @@ class _Compiler:
         others = [query for child, query in found if self._is_stopword(child)]
         if not telling:
             telling, others = others, []
-        query = _most(telling) if self.match == "any" and not node.typed else _every(telling)
+        if self.match == "any" and not node.typed:
+            query = _most(telling)
+        elif len(telling) >= ranking.MIN_LOOSE and ranking.is_question(wanted):
+            query = _most(telling, len(telling) - 1)
+        else:
+            query = _every(telling)
         if query is not None:
             query = _every([query], [*(other for other in others if other is not None), *self._near(wanted)])
         return self._without(query, excluded)
@@ -371,12 +376,17 @@ def _every(required: Sequence[Query | None], optional: Sequence[Query] = ()) -> 
     return Query.boolean_query([*((_MUST, query) for query in found), *((_SHOULD, query) for query in optional)])
 
 
-def _most(queries: Sequence[Query | None]) -> Query | None:
-    """Documents with any of them; the sum of the scores, times the share of the queries that fit."""
+def _most(queries: Sequence[Query | None], least: int = 1) -> Query | None:
+    """Documents with so many of them; the sum of the scores, times the share of the queries that fit."""
     found = [(_SHOULD, query) for query in queries if query is not None]
+    if len(found) < least:
+        return None
     if len(found) < 2:
         share = 1 / len(queries)
         return Query.boost_query(found[0][1], share) if found else None
     # A document that fits three of them fits "at least one", "at least two" and "at least three".
     levels = [Query.boolean_query(found, minimum_number_should_match=n) for n in range(1, len(found) + 1)]
-    return Query.boost_query(Query.boolean_query([(_SHOULD, level) for level in levels]), 1 / len(queries))
+    enough = Query.const_score_query(levels[least - 1], 0.0)
+    return Query.boost_query(
+        Query.boolean_query([(_MUST, enough), *((_SHOULD, level) for level in levels)]), 1 / len(queries)
+    )
