@@ -63,5 +63,5 @@ class Lanes:
         self.writes = Lane(waiting_most=200)
         self.secrets = Lane(waiting_most=200)
         self.tokens = Lane(waiting_most=500)
-        self.views = Lane(waiting_most=20)
+        self.views = Lane(threads=1, waiting_most=20)
         self.last_file: tuple[str, bytes] = ("", b"")

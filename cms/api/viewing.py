@@ -1,7 +1,7 @@
 """Requests that name a view: who asks, opening it, and the endpoint's answer from it.
 
-Opening a view may take seconds of computing, and so may the first list or search in it. So all of it is done in the threads of a lane of its
-own, the endpoint with it, and what finds that lane full is refused at once. Nothing that is answered is kept here.
+Opening a view may take seconds of computing, and so may the first list or search in it. So all of it is done in a lane of its own, the endpoint
+with it, and what finds that lane full is refused at once. Nothing that is answered is kept here.
 """
 
 from collections.abc import Callable
@@ -116,7 +116,9 @@ class Viewing:
         try:
             spec = self._read(scope)
             who = None if spec.preview else await self._who(scope, now)
-            return await self._lanes.views.run(self._work, scope, spec, who, now)
+            # Strangers who look through the past do not keep those waiting who work on what is to come.
+            lane = self._lanes.views if who is None and not spec.preview else self._lanes.drafts
+            return await lane.run(self._work, scope, spec, who, now)
         except CMSError as error:
             response = respond_to_error(Request({**scope, "site": self._site}), error)
             return Answer(status=response.status_code, headers=response.raw_headers, body=bytes(response.body))
