@@ -323,6 +323,19 @@ def _details(
     }
 
 
+def is_public_at(fields: Mapping[str, Any], zone: ZoneInfo, now: float) -> bool:
+    """Whether front matter lets the public see its entry at *now* (seconds since 1970), whatever schema it has."""
+    unclear: list[str] = []
+
+    def wrong(name: str, *_: str) -> None:
+        unclear.append(name)
+
+    publish_at, expire_at = _moment(fields, "publish_at", zone, wrong), _moment(fields, "expire_at", zone, wrong)
+    if _is_hidden(fields) or unclear or (publish_at is None and _status(fields) == SCHEDULED):
+        return False
+    return (publish_at is None or publish_at <= now) and (expire_at is None or now < expire_at)
+
+
 def _reporter(document: frontmatter.Document, findings: list[Finding]) -> Callable[..., None]:
     def wrong(name: str, message: str, hint: str = "", severity: str = "error") -> None:
         mark = document.mark((name,))

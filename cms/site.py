@@ -17,7 +17,6 @@ from threading import Lock
 
 import structlog
 
-from cms.adopt import is_markdown
 from cms.bodies import Bodies
 from cms.cache import DerivedCache
 from cms.catalog import Catalog
@@ -34,6 +33,7 @@ from cms.errors import (
     SearchUnavailable,
 )
 from cms.finding import Finding, finding_of
+from cms.inferred import lies_outside, next_growth, outgrows
 from cms.model import ContentModel, read_model, with_branch
 from cms.office import Office
 from cms.people import read_policy
@@ -62,7 +62,8 @@ MISSING_ASKED = 20
 NO_COMMIT = CommitId("")
 UNREADABLE = CommitId("unreadable")
 
-InferModel = Callable[[Store, CommitId, str], ContentModel]
+#: Makes a model of what the public may see at a moment (seconds since 1970).
+InferModel = Callable[[Store, CommitId, str, float], ContentModel]
 log = structlog.get_logger(__name__)
 
 
@@ -154,7 +155,7 @@ class Site:
         catalog = self._catalog
         if self._look() != self._seen or now >= self._retry_at:
             return True
-        return catalog is not None and now >= catalog.valid_until
+        return catalog is not None and now >= min(catalog.valid_until, next_growth(catalog))
 
     def _look(self) -> CommitId:
         try:
@@ -170,7 +171,7 @@ class Site:
                 self._seen = NO_COMMIT
                 self.trouble = Trouble(message=f"the branch {short_name(self.ref)} has no commit yet")
                 return
-            self._catalog = Catalog(self._build(commit, progress), now)
+            self._catalog = Catalog(self._build(commit, now, progress), now)
             self._seen = commit
             self._retry_at = now + RETRY_SECONDS if self._missing_blobs() else math.inf
             self.trouble = None
@@ -202,8 +203,8 @@ class Site:
                 # Only now: a request that comes meanwhile must wait for the new state, not be answered from the old one.
                 self._seen, self._retry_at = commit, retry_at
             catalog = self._catalog
-            if catalog is not None and now >= catalog.valid_until:
-                self._catalog = catalog.advance(catalog.snapshot, now)
+            if catalog is not None and now >= min(catalog.valid_until, next_growth(catalog)):
+                self._catalog = catalog.advance(self._snapshot_at(catalog.snapshot, now), now)
 
     def _follow(self, commit: CommitId, now: float) -> None:
         """Serve *commit*, which the branch is at now."""
@@ -224,11 +225,11 @@ class Site:
                 ref=self.ref,
             )
         if catalog is None:
-            self._catalog = Catalog(self._build(commit, None), now)
+            self._catalog = Catalog(self._build(commit, now), now)
         elif commit != catalog.snapshot.commit.id:
-            self._catalog = catalog.advance(self._next_snapshot(catalog.snapshot, commit), now)
+            self._catalog = catalog.advance(self._next_snapshot(catalog.snapshot, commit, now), now)
         elif any(source is not None for _, source in self.store.read_blobs(self._missing_blobs())):
-            self._catalog = Catalog(self._build(commit, None), now)
+            self._catalog = Catalog(self._build(commit, now), now)
         elif self.trouble is None:
             return
         log.info("site.advanced", ref=self.ref, commit=commit)
@@ -263,33 +264,37 @@ class Site:
         if len(wrong) > FINDINGS_LOGGED:
             log.warning("content.refused", more=len(wrong) - FINDINGS_LOGGED, hint="cms check lists them all")
 
-    def _next_snapshot(self, old: Snapshot, commit: CommitId) -> Snapshot:
+    def _snapshot_at(self, known: Snapshot, now: float) -> Snapshot:
+        """The same commit at another moment: what an embargo kept back until then has no part in a model that was inferred before."""
+        if known.model.is_inferred:
+            try:
+                return self._build(known.commit.id, now, old=known.model)
+            except CMSError as error:
+                log.warning("site.not_advanced", ref=self.ref, reason=str(error))
+        return known
+
+    def _next_snapshot(self, old: Snapshot, commit: CommitId, now: float) -> Snapshot:
         """The snapshot of *commit*: advanced when the content model is the same and history went forward."""
         known = old.commit.id
         if self.store.resolve(known) is None:
-            return self._build(commit, None, old.model)
+            return self._build(commit, now, old=old.model)
         same_model = not self.store.diff(known, commit, prefixes=(SETTINGS_FILE, SCHEMAS_FOLDER))
         if same_model and old.model.is_inferred:
-            same_model = self._fits_inferred(old.model, known, commit)
+            same_model = not lies_outside(self.store, old.model, known, commit, now)
         if not same_model or self.store.commits_between(commit, known, limit=0) is None:
-            return self._build(commit, None, old.model)
+            return self._build(commit, now, old=old.model)
         history = advance_history(old, self.store, commit, self._cache, self.ref)
         snapshot = advance_snapshot(old, self.store, commit, cache=self._cache, history=history)
-        if old.model.is_inferred and _has_errors(snapshot):
-            return self._build(commit, None, old.model)  # perhaps the guess was too narrow
+        if old.model.is_inferred and outgrows(self.store, snapshot, now):
+            return self._build(commit, now, old=old.model)  # perhaps the guess was too narrow
         return snapshot
 
-    def _fits_inferred(self, model: ContentModel, old: CommitId, new: CommitId) -> bool:
-        """Whether no new content file lies outside of what was inferred."""
-        return all(
-            change.new is None or change.old is not None or not is_markdown(change.path) or model.place(change.path)
-            for change in self.store.diff(old, new)
-        )
-
-    def _build(self, commit: CommitId, progress: Progress | None, old: ContentModel | None = None) -> Snapshot:
+    def _build(
+        self, commit: CommitId, now: float, progress: Progress | None = None, *, old: ContentModel | None = None
+    ) -> Snapshot:
         model = read_model(self.store, commit)
         if model is None:
-            model = self._infer(self.store, commit, short_name(self.ref))
+            model = self._infer(self.store, commit, short_name(self.ref), now)
         model = with_branch(model, short_name(self.ref))
         known = {finding.path for finding in old.findings} if old is not None else set()
         worse = [finding for finding in model.findings if finding.path not in known]
@@ -304,8 +309,9 @@ class Site:
         return snapshot
 
     def infer_at(self, commit: CommitId) -> ContentModel:
-        """A content model for a commit that has none written down."""
-        return self._infer(self.store, commit, short_name(self.ref))
+        """A content model for a commit that has none written down, of what was public when it was made."""
+        made_at = self.store.commit(commit).committed_at.timestamp()
+        return self._infer(self.store, commit, short_name(self.ref), made_at)
 
     @property
     def searcher(self) -> Searcher:
@@ -393,12 +399,6 @@ class Site:
         self._cache.close()
         if self._searcher is not None:
             self._searcher.close()
-
-
-def _has_errors(snapshot: Snapshot) -> bool:
-    """Whether a file that just changed cannot be served."""
-    changed = snapshot.changed or ()
-    return any(finding.severity == "error" for path in changed for finding in snapshot.findings.get(path, ()))
 
 
 def published_ref(store: Store, branch: str) -> str:

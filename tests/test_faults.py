@@ -39,10 +39,10 @@ def open_branch(repo: Repo, opened: list[Site], branch: str = "") -> Site:
 def test_a_new_commit_counts_as_seen_only_when_it_is_served(repo: Repo, opened: list[Site]) -> None:
     reading, go_on = Event(), Event()
 
-    def infer(store: Store, commit: CommitId, name: str) -> ContentModel:
+    def infer(store: Store, commit: CommitId, name: str, now: float) -> ContentModel:
         reading.set()
         go_on.wait(10)
-        return infer_model(store, commit, name)
+        return infer_model(store, commit, name, now)
 
     repo.commit({"posts/a.md": "---\ntitle: A\n---\n"})
     go_on.set()

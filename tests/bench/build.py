@@ -27,7 +27,7 @@ def anonymous_bytes() -> int:
     return int(match[1]) * 1024 if match else 0
 
 
-def refuse(store: Store, commit: CommitId, branch: str) -> ContentModel:
+def refuse(store: Store, commit: CommitId, branch: str, now: float) -> ContentModel:
     """Stands in for guessing a content model, which is not what is measured."""
     raise RepositoryProblem("measure a repository that has a cms.toml")
 

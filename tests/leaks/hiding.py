@@ -152,3 +152,26 @@ def staff(history: str) -> Callable[[Random], Files]:
 def withdraw(before: Files) -> Files:
     """The same files, gone."""
     return dict.fromkeys(before)
+
+
+def unforeseen(random: Random) -> Files:
+    """A hidden entry where there is no schema: with fields, types, folders and languages that no other entry has."""
+    fields = {
+        "budget": str(random.randint(1, 9)),
+        "stars": random.choice(("many", "[1, 2]", "{a: 1}", "2.5")),
+        "tags": random.choice(("5", "{whisper: 1}")),
+        "title": random.choice(("[a, b]", "7")),
+        "lang": "nn",
+    }
+    chosen = {name: value for name, value in fields.items() if random.random() < 0.5}
+    lines = "".join(f"{name}: {value}\n" for name, value in {**chosen, **random.choice(HIDING[:9])}.items())
+    folder = random.choice(("posts", "plans", "plans/secret", "people", "nn/posts"))
+    return {f"{folder}/secret-{random.choice(SLUGS)}.md": f"---\n{lines}---\n{random.choice(WORDS)}\n"}
+
+
+def plain_files() -> list[Files]:
+    """The commits of a site that never heard of us: no settings, no schemas."""
+    return [
+        {path: text for path, text in files.items() if not path.startswith(("cms.toml", "schemas/"))}
+        for files in public_files()
+    ]

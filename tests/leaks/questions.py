@@ -17,7 +17,7 @@ from tests.leaks.worlds import Headers, Question
 
 PLACE = re.compile(r"\{(\w+)(?::path)?\}")
 ABSENT = "0123456789" * 4
-COLLECTIONS = ("posts", "people", "absent")
+COLLECTIONS = ("posts", "people", "plans", "absent")
 HIDDEN_SLUGS = (
     *SLUGS,
     *(f"secret-{slug}" for slug in SLUGS[:4]),

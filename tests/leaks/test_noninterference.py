@@ -28,8 +28,10 @@ from tests.leaks.hiding import (
     beside_public,
     broken_entry,
     hidden_entry,
+    plain_files,
     public_files,
     staff,
+    unforeseen,
     unserved_file,
 )
 from tests.leaks.questions import IN_PATHS, MOUNTED, PLACE, Questions, all_of_search, as_reader
@@ -58,9 +60,14 @@ def run(pair: Pair, random: Random, pairs: int, step: Any) -> Questions:
         questions = Questions(routes(Metrics(pair.one.site), GitTransport()), document, random)
         for number in range(pairs):
             for question in (*step(number), *(questions.next() for _ in range(QUESTIONS))):
-                is_signed = random.random() < 0.1 and (question.method, question.target) != (
-                    "DELETE",
-                    "/api/v1/session",
+                is_signed = (
+                    pair.reader
+                    and random.random() < 0.1
+                    and (question.method, question.target)
+                    != (
+                        "DELETE",
+                        "/api/v1/session",
+                    )
                 )
                 await pair.compare(as_reader(question, pair.reader) if is_signed else question)
             assert len(pair.told) < TOLD_MOST, f"pair {number}:\n" + "\n".join(pair.told[:SHOWN])
@@ -107,15 +114,16 @@ class BesideSteps:
 class InsideSteps:
     """Changes on the published branch of what is not served."""
 
-    def __init__(self, pair: Pair, random: Random, history: str) -> None:
+    def __init__(self, pair: Pair, random: Random, history: str = "") -> None:
         self.pair, self.random = pair, random
+        self.restarts = True
         self.kinds: tuple[tuple[Callable[[Random], Files], int], ...] = (
             (hidden_entry, 10), (beside_public, 4), (broken_entry, 3), (unserved_file, 2), (staff(history), 1),
         )  # fmt: skip
         self.there: tuple[set[str], set[str]] = (set(), set())
 
     def __call__(self, number: int) -> list[Question]:
-        if number % RESTART_EVERY == RESTART_EVERY - 1:
+        if self.restarts and number % RESTART_EVERY == RESTART_EVERY - 1:
             self.pair.one.restart()
             self.pair.other.restart(is_forgetful=True)
         if number % PUBLIC_EVERY == PUBLIC_EVERY - 1:
@@ -174,6 +182,16 @@ def test_what_is_hidden_in_the_published_branch_changes_no_answer(history: str) 
     with open_pair(public_files(history), people=["rune"]) as pair:
         run(pair, random, PAIRS // 10, InsideSteps(pair, random, history))
         assert pair.one.repo.git("rev-parse", "main") != pair.other.repo.git("rev-parse", "main")
+
+
+def test_what_is_hidden_in_a_site_without_schemas_changes_no_answer() -> None:
+    random = Random(SEED)
+    with open_pair(plain_files()) as pair:
+        step = InsideSteps(pair, random)
+        step.kinds = ((unforeseen, 4), (hidden_entry, 2), (beside_public, 1))
+        step.restarts = False  # what was inferred when the server started serves as long as it fits
+        run(pair, random, PAIRS // 10, step)
+        assert pair.one.site.catalog.model.is_inferred
 
 
 def test_a_secret_that_is_told_is_noticed() -> None:
