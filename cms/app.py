@@ -127,6 +127,7 @@ def editing_routes(git: GitTransport) -> list[BaseRoute]:
         Route(f"{BASE}/history/{{collection}}/{{slug:path}}", history.get_history, methods=["GET"]),
         Route(f"{BASE}/session", session.sign_in, methods=["POST"]),
         Route(f"{BASE}/session", session.sign_out, methods=["DELETE"]),
+        Route(f"{BASE}/blame/{{collection}}/{{slug:path}}", history.get_blame, methods=["GET"]),
         Route(f"{BASE}/me", session.get_me, methods=["GET"]),
         Route(f"{BASE}/me/password", session.change_password, methods=["POST"]),
         Route(f"{BASE}/me/sessions", session.list_sessions, methods=["GET"]),

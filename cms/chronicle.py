@@ -11,7 +11,7 @@ import hashlib
 import sys
 from array import array
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from threading import Lock
 from typing import NamedTuple
 
@@ -71,6 +71,19 @@ class Chronicle:
         annals = self._annals_with(commit, published)
         return map(annals.step, annals.order(commit))
 
+    def steps_about(self, commits: Sequence[CommitId], paths: Iterable[str], published: CommitId) -> Iterator[Step]:
+        """The commits that lead to *commits*, as ``steps``, with those touches only that concern the files at *paths*, under any name.
+
+        Commits that none of these files can have gone through are left out.
+
+        Raises:
+            RepositoryProblem: as ``history_at``.
+        """
+        for commit in commits:
+            annals = self._annals_with(commit, published)
+        order = annals.order(*commits)
+        return annals.steps_about(order, annals.names(order, paths), commits)
+
     def _base_at(self, annals: "_Annals", commit: CommitId) -> History:
         """A history of the published branch that is exact, where the one that followed it is perhaps not."""
         base = self._base
@@ -92,7 +105,7 @@ class Chronicle:
             deque(whereabouts.watch(annals.moving_steps(order)), maxlen=0)
             return Layers(whereabouts.departed())
 
-        return base.retraced(self._store, commit, paths, annals.steps_about(order, paths), departed)
+        return base.retraced(self._store, commit, paths, annals.steps_about(order, paths, [commit]), departed)
 
     def _annals_with(self, commit: CommitId, published: CommitId) -> "_Annals":
         annals = self._annals
@@ -221,20 +234,21 @@ class _Annals:
             self._paths.append(sys.intern(path))  # as the files of a snapshot are
         return number
 
-    def order(self, commit: CommitId) -> "array[int]":
-        """The numbers of all commits that lead to *commit*, in the order of ``git log --topo-order``: of the branches of a merge, the
-        last first, each down to where it forked."""
-        start = self._numbers[commit]
+    def order(self, *commits: CommitId) -> "array[int]":
+        """The numbers of all commits that lead to *commits*, in the order of ``git log --topo-order``: of the branches of a merge, the
+        last first, each down to where it forked; so also of several *commits*."""
+        starts = [self._numbers[commit] for commit in commits]
         known = self._main_order()
-        if known is not None and start in known.ends:
-            return known.numbers[len(known.numbers) - known.ends[start] :]
-        return self._sort(start)
+        if known is not None and len(starts) == 1 and starts[0] in known.ends:
+            return known.numbers[len(known.numbers) - known.ends[starts[0]] :]
+        return self._sort(starts)
 
-    def _sort(self, start: int) -> "array[int]":
+    def _sort(self, starts: Sequence[int]) -> "array[int]":
         children = array("I", bytes(4 * len(self._ids)))
         seen = bytearray(len(self._ids))
-        waiting = [start]
-        seen[start] = 1
+        waiting = list(starts)
+        for start in starts:
+            seen[start] = 1
         while waiting:
             for parent in self._parents_of(waiting.pop()):
                 children[parent] += 1
@@ -242,7 +256,7 @@ class _Annals:
                     seen[parent] = 1
                     waiting.append(parent)
         found = array("I")
-        waiting = [start]
+        waiting = [start for start in dict.fromkeys(starts) if not children[start]]
         while waiting:
             number = waiting.pop()
             found.append(number)
@@ -257,7 +271,7 @@ class _Annals:
         known = self._order
         if (known is None or known.commit != self.main) and self.main in self:
             start = self._numbers[self.main]
-            numbers, line = self._sort(start), set(self._line(start))
+            numbers, line = self._sort([start]), set(self._line(start))
             ends: dict[int, int] = {}
             tops, below = 0, bytearray(len(self._ids))
             for count, number in enumerate(reversed(numbers), 1):
@@ -307,17 +321,34 @@ class _Annals:
                 return
             number = parents[0]
 
-    def steps_about(self, order: Iterable[int], paths: Iterable[str]) -> Iterator[Step]:
-        """The commits of *order*, with those touches only that concern the files at *paths*, under any name they had."""
-        wanted = {self._path_numbers[path] for path in paths}
+    def names(self, order: Iterable[int], paths: Iterable[str]) -> set[str]:
+        """*paths*, and all that these files were ever called in the commits of *order*."""
+        names = {self._path_numbers[path] for path in paths if path in self._path_numbers}
+        moves = [
+            (self._path[place], self._source[place])
+            for number in order
+            for place in self._touches_of(number)
+            if self._source[place] != _NONE
+        ]
+        count = 0
+        while count < len(names):  # a branch may have been moved on before what it was made from was moved
+            count = len(names)
+            names.update(source for path, source in moves if path in names)
+        return {self._paths[name] for name in names}
+
+    def steps_about(self, order: Iterable[int], paths: Iterable[str], tips: Iterable[CommitId]) -> Iterator[Step]:
+        """The commits of *order*, with those touches only that concern the files at *paths* in *tips*, under any name they had."""
+        wanted = {self._path_numbers[path] for path in paths if path in self._path_numbers}
         reached = bytearray(len(self._ids))  # where some of the files may be
-        for place, number in enumerate(order):
+        for tip in tips:
+            reached[self._numbers[tip]] = 1
+        for number in order:
             touches = []
             for touch in self._touches_of(number):
                 if self._path[touch] in wanted:
                     touches.append(self._touch(touch))
                     wanted.add(self._source[touch])
-            if touches or reached[number] or not place:
+            if touches or reached[number]:
                 parents = self._parents_of(number)
                 for parent in parents if touches else parents[:1]:
                     reached[parent] = 1

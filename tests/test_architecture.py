@@ -79,6 +79,7 @@ ORDER = (
         "adopt",
         "inferred",
         "office",
+        "blame",
         "views",
         "delta",
         "site",

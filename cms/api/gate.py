@@ -33,7 +33,16 @@ PIECE_BYTES = 1024 * 1024
 Clock = Callable[[], float]
 ALIVE = "/healthz"  # answers also while a large change is being read
 #: What is for people by name, and so neither kept nor shared.
-UNKEPT = ("/api/v1/drafts", "/api/v1/history/", "/api/v1/session", "/api/v1/me", "/api/v1/tokens", "/git/", "/setup/")
+UNKEPT = (
+    "/api/v1/drafts",
+    "/api/v1/history/",
+    "/api/v1/blame/",
+    "/api/v1/session",
+    "/api/v1/me",
+    "/api/v1/tokens",
+    "/git/",
+    "/setup/",
+)
 NO_BREAK = "there is nothing at this address: none ends with a line break"
 CORS: Headers = [(b"access-control-allow-origin", b"*")]
 EXPOSED = b"ETag, Link, Content-Commit, Last-Modified, Retry-After"

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cms.api.drafts import LISTED_MOST, VERDICTS
+from cms.api.openapi_history import history_paths, history_schemas
 from cms.api.openapi_parts import COUNT, STATUS_NAMES, TEXT, headers, schema_of, thing
 from cms.api.openapi_previews import preview_paths, preview_schemas
 from cms.api.state import BASE
@@ -62,7 +63,7 @@ def texts(*names: str) -> dict[str, Json]:
 
 def editing_schemas() -> dict[str, Json]:
     """The components of these operations."""
-    return _drafts() | _inside_drafts() | _acts() | _accounts() | _proof() | _requests() | preview_schemas()
+    return _drafts() | _inside_drafts() | _acts() | _accounts() | history_schemas() | _requests() | preview_schemas()
 
 
 def _drafts() -> dict[str, Json]:
@@ -217,26 +218,6 @@ def _accounts() -> dict[str, Json]:
         "TokensAnswer": thing({"data": listing(thing(token))}),
         "TokenAnswer": thing({"data": thing({"token": TEXT, **token}, description="Its secret is told once.")}),
     }
-
-
-def _proof() -> dict[str, Json]:
-    act = {"type": "object", "description": "A commit, whose it is, and how that is known."}
-    optional_act = {"type": ["object", "null"], "description": act["description"]}
-    proof = thing(
-        {
-            "path": TEXT,
-            **dict.fromkeys(("collection", "slug", "locale", "why"), OPTIONAL),
-            "blob": {**COMMIT, "description": "Git's id of the bytes that are live."},
-            "standing": TEXT,
-            "is_signed": YES_OR_NO,
-            "origin": {"type": "object"},
-            "publication": optional_act,
-            "writers": listing(act),
-            "approvals": listing(act),
-            "needed": {"type": ["integer", "null"], "minimum": 0},
-        }
-    )
-    return {"HistoryAnswer": thing({"data": proof, "meta": thing({"commit": COMMIT})})}
 
 
 # -- what is sent --------------------------------------------------------------------------------------------------
@@ -430,7 +411,6 @@ def _entry_paths(locales: Sequence[str]) -> dict[str, Json]:
     known: Json = {"type": "string", "enum": list(locales)}
     locale = parameter("locale", "query", "The site's default without it.", known)
     place = f"{BASE}/drafts/{{name}}/entries/{{collection}}/{{slug}}"
-    history = (*ENTRY[1:], locale)
     return {
         place: {
             "get": operation("previewEntry", "An entry as the draft has it", "PreviewAnswer", *ENTRY, *SHAPE, errors=READING),
@@ -440,9 +420,7 @@ def _entry_paths(locales: Sequence[str]) -> dict[str, Json]:
                 "removeEntry", "Take an entry out", "DraftAnswer", *ENTRY, locale, IF_MATCH, sends="EntryRemoval", errors=WRITING,
             ),
         },
-        f"{BASE}/history/{{collection}}/{{slug}}": {
-            "get": operation("getHistory", "Who wrote and approved what is live", "HistoryAnswer", *history, errors=(*READING, 403, 410)),
-        },
+        **history_paths(operation, (*ENTRY[1:], locale), parameter),
     }  # fmt: skip
 
 

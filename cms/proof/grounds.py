@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from cms.pushlog import LogEntry
 from cms.refs import BlobId, CommitId
+from cms.workflow.outcome import Remark
 
 
 class Ground(StrEnum):
@@ -118,6 +119,19 @@ class EntryProof:
     needed: int = 0
     is_signed: bool = False
     why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeProof:
+    """What brought a change of a file to the published branch.
+
+    Attributes:
+        file: as it was when it was published with this change.
+        remarks: all that was said about the draft it came with.
+    """
+
+    file: EntryProof
+    remarks: tuple[Remark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ All commits are read in one pass; later only those that are new.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from cms.commits import Step, read_steps
+from cms.commits import Step, read_few_steps, read_steps
 from cms.policy import is_protected
 from cms.pushlog import LogEntry, PushLog
 from cms.refs import BlobId, CommitId
@@ -44,7 +44,7 @@ class Publication:
 
 @dataclass(slots=True)
 class Origins:
-    """The steps that brought what is live at one commit. Not changed once it is made.
+    """The steps that brought what is live at one commit. Nothing of it changes once it is made; publications may be added.
 
     Attributes:
         commit: what is looked at.
@@ -161,6 +161,20 @@ def _complete(
             found.publications[id] = _publication(step, [commit for commit in fresh if commit != id], moves.get(id))
             found.steps |= {commit: steps[commit] for commit in found.publications[id].commits}
     return found
+
+
+def add_publication(store: Store, origins: Origins, merge: CommitId, moves: Moves) -> None:
+    """Add one that brought nothing that is live any more, and its commits, for who asks what it was.
+
+    Raises:
+        RepositoryProblem: as ``find_origins``.
+    """
+    before = store.commit(merge).parents[0]
+    few = read_few_steps(store, before, merge, store.diff(before, merge))
+    steps = {step.stamp.commit: step for step in (read_steps(store, merge, before) if few is None else few)}
+    commits = [commit for commit in steps if commit != merge]
+    origins.publications[merge] = _publication(steps[merge], commits, moves.get(merge))
+    origins.steps |= {commit: steps[commit] for commit in commits}
 
 
 def _is_publication(message: str) -> bool:

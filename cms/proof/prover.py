@@ -13,16 +13,16 @@ from threading import Lock
 from cms.errors import InvalidSettings, RefNotFound
 from cms.people import read_policy
 from cms.policy import Policy
-from cms.proof.grounds import EntryProof, PublicationProof, Report, Standing
+from cms.proof.grounds import ChangeProof, EntryProof, PublicationProof, Report, Standing
 from cms.proof.judging import judge_file, judge_publication
-from cms.proof.origins import Origins, find_moves, find_origins, follow_origins
+from cms.proof.origins import Origins, add_publication, find_moves, find_origins, follow_origins
 from cms.proof.replay import Replay, Replayer
 from cms.proof.rules import Rules
 from cms.proof.signers import AllowedSigners
 from cms.proof.trail import Trail
 from cms.proof.trust import Trust
 from cms.pushlog import PushLog
-from cms.refs import CommitId, short_name
+from cms.refs import BlobId, CommitId, short_name
 from cms.settings import SETTINGS_FILE
 from cms.store import Store
 from cms.trailers import find_trailer
@@ -41,6 +41,7 @@ class _Known:
     problem: str
     replayer: Replayer
     claimed_keys: frozenset[str]
+    line: Sequence[CommitId]
     replays: dict[CommitId, tuple[Replay, PublicationProof]] = field(default_factory=dict)
     rules: Rules | None = None
 
@@ -92,6 +93,51 @@ class Prover:
             known = self._learn(commit)
             return next(self._prove(known, [path])) if path in known.origins.files else None
 
+    def change_proof(self, commit: CommitId, names: Sequence[str]) -> "ChangeProof | None":
+        """Prove what brought a change of one file to the published branch, whether or not anything of it is live.
+
+        Args:
+            commit: what changed the file: on a draft, or on the branch itself.
+            names: how the file is or was called.
+
+        Returns:
+            None when *commit* was not published.
+
+        Raises:
+            RepositoryProblem: as ``prove``.
+        """
+        with self._lock:
+            known = self._learn(self._published())
+            origins = known.origins
+            place = origins.introduced.get(commit)
+            if place is None:
+                return None
+            step = known.line[place]
+            path = next((name for name in names if self._store.find_blob(step, name) is not None), names[0])
+            blob = self._store.find_blob(step, path)
+            proof = EntryProof(
+                path=path,
+                collection=None,
+                slug="",
+                locale="",
+                blob=blob or BlobId(""),
+                standing=Standing.IMPORTED,
+                origin=step,
+                originated_at=self._store.commit(step).committed_at,
+            )
+            if origins.beginning is None or place < origins.beginning:
+                return ChangeProof(file=proof)
+            if len(self._store.commit(step).parents) < 2:
+                return ChangeProof(file=self._unpublished(origins, proof))
+            if step not in origins.publications:
+                add_publication(self._store, origins, step, find_moves(self._log, self._ref))
+            replayed, publication = self._replay(known, step)
+            remarks = replayed.state.remarks
+            state = replayed.entries.get(path)
+            if state is None or state.blob != blob or blob is None:
+                return ChangeProof(file=replace(proof, publication=publication), remarks=remarks)
+            return ChangeProof(file=self._doubted(known, judge_file(proof, replayed, publication)), remarks=remarks)
+
     def close(self) -> None:
         """Remove what was made for checking signatures."""
         with self._lock:
@@ -130,7 +176,7 @@ class Prover:
         )
         claimed = _claimed_server_keys(self._store, origins, replayer) if newest is None else frozenset[str]()
         replayer.server_keys |= claimed
-        self._known = _Known(newest, origins, policy, problem, replayer, claimed)
+        self._known = _Known(newest, origins, policy, problem, replayer, claimed, list(origins.order))
         return self._known
 
     def _read_policy(self, commit: CommitId) -> tuple[Policy, str]:
@@ -166,12 +212,15 @@ class Prover:
             if origin not in origins.publications:
                 yield self._unpublished(origins, proof)
                 continue
-            proof = judge_file(proof, *self._replay(known, origin))
-            doubt = self._rules(known).doubt(origin) if proof.standing is Standing.APPROVED else ""
-            if doubt:
-                why = f"the rules that it was judged by cannot be relied on: {doubt}"
-                proof = replace(proof, standing=Standing.UNAPPROVED, is_signed=False, why=why)
-            yield proof
+            yield self._doubted(known, judge_file(proof, *self._replay(known, origin)))
+
+    def _doubted(self, known: _Known, proof: EntryProof) -> EntryProof:
+        """*proof*, unless the rules that it was judged by cannot be relied on."""
+        doubt = self._rules(known).doubt(proof.origin) if proof.standing is Standing.APPROVED else ""
+        if not doubt:
+            return proof
+        why = f"the rules that it was judged by cannot be relied on: {doubt}"
+        return replace(proof, standing=Standing.UNAPPROVED, is_signed=False, why=why)
 
     def _rules(self, known: _Known) -> Rules:
         if known.rules is None:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from cms.proof.grounds import Act, EntryProof, Ground, Report, Standing
 from cms.proof.newsroom import Deed
-from cms.workflow.wording import count_of, list_names
+from cms.workflow.wording import count_of, hide_addresses, list_names
 
 SHORT = 10
 _INDENT = "    "
@@ -49,9 +49,9 @@ def act_json(act: Act, zone: ZoneInfo) -> dict[str, Any]:
         "commit": act.commit,
         "at": _iso(act.at, zone),
         "person": act.person,
-        "name": act.name,
-        "claimed": act.claimed,
-        "co_authors": list(act.co_authors),
+        "name": hide_addresses(act.name),
+        "claimed": hide_addresses(act.claimed),
+        "co_authors": list(map(hide_addresses, act.co_authors)),
         "ground": act.ground.value,
         "key": act.key or None,
         "is_logged": act.is_logged,

@@ -1,9 +1,12 @@
 """Lists in sentences: of names, of paths, of anything that there may be hundreds of."""
 
+import re
 from collections.abc import Sequence
 
 NAMES_SHOWN = 5
 PATHS_SHOWN = 3
+# Each part has an end in sight, so that no text takes long.
+_ADDRESS = re.compile(r"[\w.+%-]{1,64}@(?:[\w-]{1,63}\.){1,8}[\w-]{1,63}")
 
 
 def list_names(names: Sequence[str], word: str = "and") -> str:
@@ -29,3 +32,8 @@ def _joined(parts: Sequence[str], word: str) -> str:
 def count_of(number: int, noun: str) -> str:
     """``1 approval``, ``2 approvals``."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def hide_addresses(text: str) -> str:
+    """*text* with what is before the ``@`` of each e-mail address, and no more of it."""
+    return _ADDRESS.sub(lambda found: found[0].partition("@")[0], text) if "@" in text else text
