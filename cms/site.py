@@ -37,6 +37,8 @@ from cms.inferred import lies_outside, next_growth, outgrows
 from cms.model import ContentModel, read_model, with_branch
 from cms.office import Office
 from cms.people import read_policy
+from cms.proof import Prover
+from cms.pushlog import PushLog
 from cms.refs import BRANCHES, BlobId, CommitId, branch_ref, is_commit_id, short_name, tag_ref
 from cms.searching import Searcher
 from cms.searchlog import SearchLog
@@ -91,8 +93,10 @@ class Site:
         self.bodies = Bodies(store, self._cache)
         self.departures = Departures(store, self._cache)
         self.views = Views(self, self._cache)
+        self.prover = Prover(store, ref, PushLog(store))  # where nobody edits, and there is no office
         self.deltas = Deltas(store, self.bodies)
         self.searches = SearchLog()
+        self.cursors = Cursors(cache_folder)
         self._watch = store.watch(ref)
         self._catalog: Catalog | None = None
         self._searcher: Searcher | None = None
