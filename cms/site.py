@@ -96,7 +96,6 @@ class Site:
         self.prover = Prover(store, ref, PushLog(store))  # where nobody edits, and there is no office
         self.deltas = Deltas(store, self.bodies)
         self.searches = SearchLog()
-        self.cursors = Cursors(cache_folder)
         self._watch = store.watch(ref)
         self._catalog: Catalog | None = None
         self._searcher: Searcher | None = None
