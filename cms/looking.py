@@ -265,8 +265,9 @@ class Look:
         if self._similar is not None:
             entries = [entry for entry, _ in self._rank_similar(hits)]
         else:
-            known = {entry.path: entry for entry in (*self._entries(hits), *pins)}
-            entries = list(known.values())
+            entries = self._entries(hits)
+            if pins:
+                entries = list({entry.path: entry for entry in (*entries, *pins)}.values())
         found = {query.collection.name: self._of(query, entries) for query in self._queries}
         return count_facets(self._catalog, self._queries, found)
 

@@ -86,9 +86,7 @@ class Searcher:
             SearchUnavailable: the index cannot be written.
         """
         with self._lock:
-            if self._engine.is_broken:
-                log.warning("search.rebuild", reason="the index is damaged")
-                self._engine.reset()
+            self._reset_if_broken()
             added = 0
             for _ in range(ATTEMPTS):
                 before = self._engine.ids()
@@ -102,6 +100,11 @@ class Searcher:
                     self._whole = snapshot, after
                     return added
             raise _being_built()
+
+    def _reset_if_broken(self) -> None:
+        if self._engine.is_broken:
+            log.warning("search.rebuild", reason="the index is damaged")
+            self._engine.reset()
 
     def follow(self, snapshot: Snapshot) -> None:
         """Begin to :meth:`update` the index in a thread of its own; what cannot be written is logged."""
@@ -133,8 +136,11 @@ class Searcher:
     def _add(self, entries: Collection[Entry], model: ContentModel, bodies: Bodies) -> int:
         """Index *entries*, which are of another state than the site is at."""
         with self._lock:
-            self._engine.update(self._rendered(entries, model, bodies), ())
-            return len(entries)
+            self._reset_if_broken()
+            known = self._engine.ids()
+            missing = [entry for entry in entries if entry.document_id not in known]
+            self._engine.update(self._rendered(missing, model, bodies), ())
+            return len(missing)
 
     def _rendered(self, entries: Iterable[Entry], model: ContentModel, bodies: Bodies) -> Iterator[SearchDocument]:
         for entry in entries:
@@ -200,8 +206,11 @@ class Searcher:
                 retry_after_seconds=RETRY_SECONDS,
             )
         ends_at = time.monotonic() + DEADLINE_SECONDS
-        for _ in range(ATTEMPTS):
-            known = self._require_complete(catalog, bodies)
+        for attempt in range(ATTEMPTS):
+            # Who searched before has seen to it; and an answer says whether the index is still the one of then.
+            known = None if attempt else self._seen_complete(catalog)
+            if known is None:
+                known = self._require_complete(catalog, bodies)
             look = Look(
                 self._engine,
                 catalog,
@@ -220,6 +229,10 @@ class Searcher:
                 return look.answer(by_relevance=by_relevance, explain=explain)
             except Moved:
                 continue
+            except SearchUnavailable:
+                if self._engine.is_broken:
+                    self._heal(catalog, bodies)
+                raise
         raise _being_built()
 
     def _document(self, catalog: Catalog, bodies: Bodies | None, entry: Entry) -> SearchDocument:
@@ -243,13 +256,11 @@ class Searcher:
         Raises:
             SearchUnavailable: that takes longer, and has begun.
         """
-        visible, whole, held = visible_texts(catalog), self._whole, self._engine.ids()
-        if self._complete.get(visible) is held or (
-            whole is not None and whole[1] is held and whole[0] is catalog.snapshot
-        ):
+        held = self._engine.ids()
+        if self._seen_complete(catalog) is held:
             return held
         if self._engine.is_broken:
-            self.follow(catalog.snapshot)
+            self._heal(catalog, bodies)
             raise _being_built()
         missing = [entry for id, (entry, *_) in documents_of(catalog).items() if id not in held]
         if len(missing) > INLINE_LIMIT:
@@ -260,8 +271,19 @@ class Searcher:
         after = self._engine.ids()
         if not held <= after:  # another process began anew meanwhile
             raise _being_built()
-        self._complete[visible] = after
+        self._complete[visible_texts(catalog)] = after
         return after
+
+    def _seen_complete(self, catalog: Catalog) -> frozenset[str] | None:
+        """What the engine held when it was last seen to hold all that *catalog* shows."""
+        whole = self._whole
+        if whole is not None and whole[0] is catalog.snapshot:
+            return whole[1]
+        return self._complete.get(visible_texts(catalog))
+
+    def _heal(self, catalog: Catalog, bodies: Bodies | None) -> None:
+        entries = [entry for entry, *_ in documents_of(catalog).values()]
+        self._start(partial(self._add, entries, catalog.model, bodies or self._bodies))
 
 
 def _being_built() -> SearchUnavailable:

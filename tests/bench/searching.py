@@ -97,8 +97,11 @@ class Own:
         return found.total
 
     def ask_engine(self, engine: Engine, question: Question) -> int:
-        visible = visible_texts(self._site.catalog)
-        return len(engine.search(self.text(question), locale="nb", visible=visible, deadline_seconds=60).best(SHOWN))
+        catalog = self._site.catalog
+        visible, posts = visible_texts(catalog), visible_texts(catalog, (("posts", catalog.default_chain),))
+        text = self.text(question)
+        found = engine.search(text, locale="nb", visible=visible, among=posts, deadline_seconds=60)
+        return len(found.best(SHOWN))
 
     @staticmethod
     def text(question: Question) -> str:
