@@ -1,4 +1,4 @@
-"""Merging text by lines, as ``git merge-file`` does: with libgit2's own xdiff, on a repository that exists only in memory.
+"""Merging and comparing text by lines, as ``git merge-file`` does: with libgit2's own xdiff, on a repository that exists only in memory.
 
 Not here: front matter, which is merged by key, and what to do when both changed the same lines (``merge``).
 """
@@ -10,7 +10,7 @@ from difflib import SequenceMatcher
 from hashlib import sha256
 
 import pygit2
-from pygit2.enums import FileMode, ObjectType
+from pygit2.enums import DiffOption, FileMode, ObjectType
 
 _EXCERPT = 300
 _MANY_LINES = 2_000
@@ -26,6 +26,31 @@ class Overlap:
     base: str
     ours: str
     theirs: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hunk:
+    """Lines of a text that were replaced by lines of another one: a range of each (0-based), of which one may be empty."""
+
+    old: range
+    new: range
+
+
+def compare_lines(old: bytes, new: bytes) -> list[Hunk]:
+    """Where two texts differ, by line, as ``git diff`` finds it."""
+    if old == new:
+        return []
+    patch = pygit2.Patch.create_from(old, new, flag=DiffOption.FORCE_TEXT, context_lines=0)
+    return [
+        Hunk(old=_range(hunk.old_start, hunk.old_lines), new=_range(hunk.new_start, hunk.new_lines))
+        for hunk in patch.hunks
+    ]
+
+
+def _range(start: int, count: int) -> range:
+    """Git counts from one, and names the line before an empty range."""
+    first = start - 1 if count else start
+    return range(first, first + count)
 
 
 class _Memory(pygit2.OdbBackend):

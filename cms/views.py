@@ -251,6 +251,15 @@ class Views:
         """
         return self._catalog(self._snapshots.find(commit), moment)
 
+    def open_heads(self, parts: Sequence[Part], now: datetime) -> View:
+        """What is published with the heads of drafts laid over it, for who has the repository at hand.
+
+        Raises:
+            MergeConflict, Conflict, RepositoryProblem: as for :meth:`open`.
+        """
+        spec = ViewSpec(draft=parts[0].name) if len(parts) == 1 else ViewSpec(drafts=tuple(part.name for part in parts))
+        return self._drafts(spec, parts, now.timestamp())
+
     # -- the published branch, then and now ----------------------------------------------------------------------------
 
     def _present(self, spec: ViewSpec) -> View:

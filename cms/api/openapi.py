@@ -14,6 +14,7 @@ import cms
 from cms.api.assets import SAFE_TYPES
 from cms.api.openapi_changes import change_paths, change_schemas
 from cms.api.openapi_counts import count_schemas
+from cms.api.openapi_diff import diff_paths, diff_schemas
 from cms.api.openapi_editing import TAGS, editing_paths, editing_schemas, security_schemes
 from cms.api.openapi_entries import component_names, entry_components
 from cms.api.openapi_examples import editing_examples, path_examples
@@ -67,8 +68,8 @@ def openapi_document(ctx: Context) -> Json:
         paths |= _collection_paths(ctx, collection, name, parameters[collection.name])
     hits = [item for name in names.values() for item in (schema_of(f"{name}Entry"), schema_of(f"{name}Part"))]
     schemas["SearchResult"] = enveloped({"type": "array", "items": {"anyOf": hits} if hits else {}}, "ListMeta")
-    schemas |= change_schemas(names.values())
-    paths |= change_paths(ctx) | feed_paths(ctx)
+    schemas |= change_schemas(names.values()) | diff_schemas()
+    paths |= change_paths(ctx) | diff_paths() | feed_paths(ctx)
     editing = _editing(ctx)
     return {
         "openapi": "3.1.0",

@@ -17,6 +17,7 @@ from cms.cli import accounts, drafts, verdicts
 from cms.cli.adoption import adopt
 from cms.cli.check import check
 from cms.cli.content import list_entries, search, show
+from cms.cli.diff import diff
 from cms.cli.exits import FINE, MEANINGS, UNEXPECTED, UNREAD, Refused
 from cms.cli.key import rotate_key, show_key
 from cms.cli.log import show_log
@@ -156,6 +157,8 @@ register(
     "cms search '\"ny teknologi\" OR roboter' --collection posts --json",
     panel=READING,
 )
+
+register("diff", diff, "cms diff draft:easter", "cms diff v1.0 published --stat", "cms diff main easter --json", panel=READING)
 
 DRAFTS = "Drafts"
 register("drafts", drafts.list_drafts, "cms drafts", "cms drafts --json", panel=DRAFTS)

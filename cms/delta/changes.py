@@ -8,7 +8,7 @@ told that nobody can see, and nothing is kept back that somebody can. Where the 
 from collections.abc import Collection as Names
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -17,6 +17,7 @@ from cms.catalog import EVERY_LOCALE, Catalog, LocaleChain, pick
 from cms.delta.affected import Slug, find_affected, find_referrers
 from cms.delta.renames import find_renames
 from cms.entry import Entry
+from cms.errors import RepositoryProblem
 from cms.overlay import Reader
 from cms.present import PLAIN, Presenter, Shape
 from cms.refs import BlobId
@@ -60,23 +61,37 @@ class Wanted:
 EVERYTHING = Wanted()
 
 
+class Source(NamedTuple):
+    """What has the bytes of a catalog's files, and what renders them."""
+
+    reader: Reader
+    bodies: Bodies
+
+
 def find_changes(
-    old: Catalog | None, new: Catalog, *, reader: Reader, bodies: Bodies, wanted: Wanted = EVERYTHING
+    old: Catalog | None,
+    new: Catalog,
+    *,
+    reader: Reader,
+    bodies: Bodies,
+    old_source: Source | None = None,
+    wanted: Wanted = EVERYTHING,
 ) -> list[Change]:
     """All that a caller who holds what *wanted* is in *old* must do to hold what it is in *new*, in the order of the entries' keys.
 
     Args:
         old: None: the caller holds nothing.
-        reader: where the files of both are.
+        reader: where the files are; those of both, unless there is an *old_source*.
 
     Raises:
         RepositoryProblem: a file cannot be read.
     """
+    source = Source(reader, bodies)
     if old is None:
         shown = (_picked(new, wanted.chain, (name, slug)) for name in new.shelves for slug in new.shelves[name].slugs)
         changes = [Change(change="created", entry=entry) for entries in shown for entry in entries.values()]
     else:
-        changes = _Comparison(old, new, reader, bodies).changes(wanted)
+        changes = _Comparison(old, new, old_source or source, source).changes(wanted)
     changes = [change for change in map(_Within(wanted.collections), changes) if change is not None]
     return sorted(changes, key=lambda change: change.entry.key)
 
@@ -108,10 +123,9 @@ class _Within:
 class _Comparison:
     """Two catalogs side by side."""
 
-    def __init__(self, old: Catalog, new: Catalog, reader: Reader, bodies: Bodies) -> None:
+    def __init__(self, old: Catalog, new: Catalog, old_source: Source, new_source: Source) -> None:
         self._old, self._new = old, new
-        self._reader = reader
-        self._bodies = bodies
+        self._sources = {old: old_source, new: new_source}
 
     def changes(self, wanted: Wanted) -> list[Change]:
         changes, renames = self._compare(self._candidates(), Wanted(), None)
@@ -169,7 +183,7 @@ class _Comparison:
                 if fields:
                     found.append(Change(change="updated", entry=after[id], before=before[id], fields=fields))
         if renames is None:
-            pairs = find_renames(gone.values(), come.values(), self._reader.read_blob)
+            pairs = find_renames(gone.values(), come.values(), self._read_blob)
             renames = {new.id: old.id for old, new in pairs}
         for id, name in renames.items():
             if id in come and name in gone:
@@ -194,7 +208,7 @@ class _Comparison:
             yield BODY
 
     def _fragment(self, catalog: Catalog, entry: Entry) -> bytes:
-        return Presenter(catalog, self._bodies).fragment(entry)
+        return Presenter(catalog, self._sources[catalog].bodies).fragment(entry)
 
     def _shown(self, catalog: Catalog, entry: Entry, shape: Shape) -> Mapping[str, Any]:
         if shape.is_plain:
@@ -202,7 +216,7 @@ class _Comparison:
             return shown
         # Bodies are compared as they are written: rendering is the same for both.
         plain = Shape(only=shape.only, without=shape.without, include=shape.include, depth=shape.depth)
-        return Presenter(catalog, self._bodies).entry(entry, plain)
+        return Presenter(catalog, self._sources[catalog].bodies).entry(entry, plain)
 
     def _has_other_body(self, before: Entry, after: Entry) -> bool:
         had, has = (
@@ -211,10 +225,17 @@ class _Comparison:
         )
         if not (had and has):
             return had != has
-        return before.blob != after.blob and self._body(before) != self._body(after)
+        return before.blob != after.blob and self._body(self._old, before) != self._body(self._new, after)
 
-    def _body(self, entry: Entry) -> str:
-        return read_body(self._reader.read_blob(BlobId(entry.blob))).lstrip("\r\n")
+    def _body(self, catalog: Catalog, entry: Entry) -> str:
+        return read_body(self._sources[catalog].reader.read_blob(BlobId(entry.blob))).lstrip("\r\n")
+
+    def _read_blob(self, blob: BlobId) -> bytes:
+        """The bytes of a file of either side."""
+        try:
+            return self._sources[self._new].reader.read_blob(blob)
+        except RepositoryProblem:
+            return self._sources[self._old].reader.read_blob(blob)
 
 
 def _wants_body(shape: Shape) -> bool:

@@ -65,19 +65,25 @@ def compare_files(path: str, before: bytes | None, after: bytes | None) -> FileC
     change = "added" if before is None else "deleted" if after is None else "changed"
     if max(len(before or b""), len(after or b"")) > BYTES_MOST:
         return FileChange(path=path, change=change, fields=(), body=(), is_too_large=True)
-    old_fields, old_text = _split(before)
-    new_fields, new_text = _split(after)
-    names = [*old_fields, *(name for name in new_fields if name not in old_fields)]
-    fields = tuple(
-        FieldChange(field=name, before=old_fields.get(name), after=new_fields.get(name))
-        for name in names
-        if old_fields.get(name) != new_fields.get(name)
-    )
-    body, is_too_large = _compare_text(old_text, new_text)
+    old_fields, old_text = split_file(before)
+    new_fields, new_text = split_file(after)
+    fields = compare_fields(old_fields, new_fields)
+    body, is_too_large = compare_text(old_text, new_text)
     return FileChange(path=path, change=change, fields=fields, body=body, is_too_large=is_too_large)
 
 
-def _split(source: bytes | None) -> tuple[Mapping[str, Any], str]:
+def compare_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[FieldChange, ...]:
+    """The fields whose values differ, in the order of the front matter."""
+    names = [*before, *(name for name in after if name not in before)]
+    return tuple(
+        FieldChange(field=name, before=before.get(name), after=after.get(name))
+        for name in names
+        if before.get(name) != after.get(name)
+    )
+
+
+def split_file(source: bytes | None) -> tuple[Mapping[str, Any], str]:
+    """The front matter of a file and its text; all of a file that has none is text, and bytes that are no text are nothing."""
     if source is None:
         return {}, ""
     try:
@@ -87,7 +93,8 @@ def _split(source: bytes | None) -> tuple[Mapping[str, Any], str]:
     return document.values, document.body
 
 
-def _compare_text(before: str, after: str) -> tuple[tuple[str, ...], bool]:
+def compare_text(before: str, after: str) -> tuple[tuple[str, ...], bool]:
+    """(a unified diff by line, whether that is not all)."""
     if before == after:
         return (), False
     old, new = before.splitlines(), after.splitlines()
