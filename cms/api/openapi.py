@@ -31,6 +31,7 @@ from cms.api.openapi_parts import (
     operations_paths,
     schema_of,
 )
+from cms.api.openapi_views import add_views, view_parameters
 from cms.api.pages import view_of
 from cms.api.responses import json_response
 from cms.api.state import BASE, Context, context, no_parameters
@@ -70,6 +71,7 @@ def openapi_document(ctx: Context) -> Json:
     schemas["SearchResult"] = enveloped({"type": "array", "items": {"anyOf": hits} if hits else {}}, "ListMeta")
     schemas |= change_schemas(names.values()) | diff_schemas()
     paths |= change_paths(ctx) | diff_paths() | feed_paths(ctx)
+    add_views(paths, schemas)
     editing = _editing(ctx)
     return {
         "openapi": "3.1.0",
@@ -93,7 +95,7 @@ def openapi_document(ctx: Context) -> Json:
         "paths": paths | editing.paths | operations_paths(),
         "components": {
             "schemas": schemas | editing.schemas,
-            "parameters": shared_parameters(model.locales),
+            "parameters": shared_parameters(model.locales) | view_parameters(),
             "headers": fixed_headers(),
             "responses": fixed_responses(),
             **editing.more,
