@@ -44,6 +44,7 @@ LIST_PARAMETERS = (
     "limit",
     "page",
     "offset",
+    "cursor",
     "fields",
     "include",
     "depth",
@@ -236,6 +237,8 @@ def read_search_request(pairs: Pairs, catalog: Catalog) -> ListRequest:
     name = parameters.one("similar")
     if text is None and name is None:
         raise InvalidQuery("q is required: the words to search for", parameter="q")
+    if "cursor" in parameters.single:
+        raise InvalidQuery("a search has page and offset; cursor is for lists without words", parameter="cursor")
     collections = _read_collections(parameters, catalog.model)
     wanted = _read(parameters, catalog, collections, (text or "").strip())
     if name is None:

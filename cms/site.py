@@ -21,6 +21,7 @@ from cms.bodies import Bodies
 from cms.cache import DerivedCache
 from cms.catalog import Catalog
 from cms.chronicle import Chronicle
+from cms.cursor import Cursors
 from cms.delta import Deltas
 from cms.departed import Departures
 from cms.errors import (
@@ -96,6 +97,7 @@ class Site:
         self.prover = Prover(store, ref, PushLog(store))  # where nobody edits, and there is no office
         self.deltas = Deltas(store, self.bodies)
         self.searches = SearchLog()
+        self.cursors = Cursors(cache_folder)
         self._watch = store.watch(ref)
         self._catalog: Catalog | None = None
         self._searcher: Searcher | None = None

@@ -50,8 +50,8 @@ DEPARTURES_KEPT = 2
 BODIES_BYTES = 4 * 1024 * 1024
 ADVANCED_MOST = 300
 UNREADABLE_MOST = 20
-#: For how long after it was replaced what was published is still there for who began to page through it.
-PINNED_SECONDS = 24 * 60 * 60
+#: For how long what was published is still there for who began to page through it.
+PINNED_SECONDS = 60 * 60
 OFF = (
     "only what is published now can be read here; whoever runs the site can let everybody read earlier states with "
     "public = true in the table [history] of cms.toml"
@@ -215,8 +215,10 @@ class Views:
     def open_pinned(self, commit: CommitId, moment: float, now: datetime) -> View:
         """What everybody saw at *moment*, when *commit* was published, for who began to page through it then.
 
+        Who calls knows that it was shown then: the times that commits claim are not held against it.
+
         Raises:
-            Gone: that was never so, or is too long ago, or history was rewritten since.
+            Gone: that is too long ago, or history was rewritten since.
             RepositoryProblem: the repository cannot be read.
         """
         present, seconds = self._home.catalog, now.timestamp()
@@ -224,7 +226,7 @@ class Views:
             return self._present(ViewSpec())
         reign = self._reign(commit)
         latest = seconds if present.model.settings.history.public else PINNED_SECONDS + moment
-        if reign is None or not reign.since <= moment <= min(reign.until, seconds) or seconds > latest:
+        if reign is None or seconds > latest:
             raise Gone("what these pages were of is not there any more; begin again with the first page")
         return self._state(ViewSpec(ref=commit), Rights(past=True), commit, reign, moment, is_pinned=True)
 

@@ -59,6 +59,7 @@ ORDER = (
         "filters",
         "query",
         "counts",
+        "cursor",
         "present",
         "params",
     ),

@@ -4,7 +4,6 @@ The endpoints are ``async`` because they read memory. What takes longer goes to 
 over very many entries, full text.
 """
 
-from collections.abc import Sequence
 from urllib.parse import quote, urlencode
 
 import orjson
@@ -12,16 +11,17 @@ from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from cms.api.listing import find_all, render_all
 from cms.api.pages import Answered, Page, keep_answer, link_of, view_of
 from cms.api.responses import json_response, page_response, with_query
 from cms.api.search import search_response
 from cms.api.state import BASE, Context, context
-from cms.catalog import Catalog, Fragment, LocaleChain
+from cms.api.walking import names_cursor, walk
+from cms.catalog import LocaleChain
 from cms.departed import Moved
 from cms.entry import Entry
 from cms.errors import CollectionNotFound, EntryNotFound, Gone
 from cms.params import (
-    ListRequest,
     find_collection,
     read_detail_request,
     read_list_request,
@@ -30,11 +30,7 @@ from cms.params import (
     split_query,
 )
 from cms.present import Presenter, Shape
-from cms.query import aggregate, count_facets, find_entries, query_keys, thin_out, weigh
 from cms.refs import BlobId
-
-# From so many values on a query takes long enough for other requests to notice.
-LARGE = 5_000
 
 
 async def list_entries(request: Request) -> Response:
@@ -42,6 +38,8 @@ async def list_entries(request: Request) -> Response:
     ctx = context(request)
     name: str = request.path_params["collection"]
     raw: bytes = request.scope["query_string"]
+    if names_cursor(raw):
+        return await walk(request, ctx, name)
     kept, place = split_place(raw)
     answered: Answered | None = ctx.catalog.answers.get((name, kept))
     if answered is None:
@@ -50,10 +48,7 @@ async def list_entries(request: Request) -> Response:
         wanted = read_list_request(pairs, ctx.catalog, collection)
         if wanted.text:
             return await ctx.lanes.searches.run(search_response, request, ctx, wanted, pairs, False)
-        if weigh(ctx.catalog, wanted.queries[0]) > LARGE:
-            answered = await ctx.lanes.queries.run(_answer, ctx.catalog, wanted)
-        else:
-            answered = _answer(ctx.catalog, wanted)
+        answered = await find_all(ctx, wanted)
         query = wanted.queries[0]
         limit, offset, page = query.limit, query.offset, wanted.page
         if (limit, offset, page) == read_place(split_query(place), limit):
@@ -63,28 +58,12 @@ async def list_entries(request: Request) -> Response:
     found = answered.entries[offset : offset + limit]
     shape = answered.wanted.shape
     if shape.formats:
-        items = await to_thread.run_sync(_render, ctx.presenter, found, shape)
+        items = await to_thread.run_sync(render_all, ctx.presenter, found, shape)
     else:
-        items = _render(ctx.presenter, found, shape)
+        items = render_all(ctx.presenter, found, shape)
     part = Page(limit, offset, page, len(answered.entries))
     keys = answered.keys | ctx.presenter.list_keys
     return page_response(request, ctx, part, kept, items, answered.facets, answered.summary, keys)
-
-
-def _answer(catalog: Catalog, wanted: ListRequest) -> Answered:
-    query = wanted.queries[0]
-    found = find_entries(catalog, query)
-    return Answered(
-        wanted,
-        thin_out(catalog, [query], found),
-        count_facets(catalog, [query], {}),
-        aggregate(catalog, [query], found),
-        query_keys(catalog.model, query),
-    )
-
-
-def _render(presenter: Presenter, entries: Sequence[Entry], shape: Shape) -> list[Fragment]:
-    return [presenter.render(entry, shape) for entry in entries]
 
 
 async def get_entry(request: Request) -> Response:

@@ -215,6 +215,7 @@ class Gate:
                 parts.append(message.get("body", b""))
 
         inner: dict[str, Any] = {**scope, "method": "GET", "site": self._site, "catalog": catalog, "lanes": self._lanes}
+        inner["clock"] = self._clock
         try:
             await self._app(inner, receive, collect)
         except Exception:

@@ -166,7 +166,7 @@ def _collection_paths(
                 "tags": [collection.name],
                 "parameters": parameters.of_list(),
                 "responses": answers(
-                    json_answer("One page of entries.", schema_of(f"{name}List"), "Link", example=listed), 400, 503
+                    json_answer("One page of entries.", schema_of(f"{name}List"), "Link", example=listed), 400, 410, 503
                 ),
             }
         },

@@ -91,6 +91,13 @@ def _page_parameters() -> dict[str, Json]:
         "offset": query_parameter(
             "offset", "Entries to skip. Alias: `skip`.", {"type": "integer", "minimum": 0, "maximum": OFFSET_MOST}
         ),
+        "cursor": query_parameter(
+            "cursor",
+            "Pages of one state, whatever is published meanwhile: begin with `*`, then send what each page gives as `meta.cursor`. Not together with "
+            "`page`, `offset` or `search`.",
+            {"type": "string", "maxLength": 100},
+            example="*",
+        ),
         "depth": query_parameter(
             "depth",
             "Include every reference, this many steps deep. Has no effect with `include`.",
@@ -184,7 +191,10 @@ class CollectionParameters:
         """What ``GET /entries/{collection}`` takes."""
         references = [*self._include()]
         return [
-            *(_shared(name) for name in ("search", "limit", "page", "offset", "locale", "fallback", "format")),
+            *(
+                _shared(name)
+                for name in ("search", "limit", "page", "offset", "cursor", "locale", "fallback", "format")
+            ),
             self._sort(),
             self._fields(),
             *([self._included(references), _shared("depth")] if references else []),

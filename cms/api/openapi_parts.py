@@ -134,6 +134,7 @@ def _envelope() -> dict[str, Json]:
         "page": {"type": "integer", "minimum": 1},
         "pages": COUNT,
         "offset": {**COUNT, "description": "Instead of `page` and `pages` when asked for by `offset`."},
+        "cursor": {**TEXT, "description": "That of the next page, when asked for by `cursor`; not there on the last."},
     }
     facets = {"type": "object", "additionalProperties": {"type": "array", "items": schema_of("FacetValue")}}
     counted = {
@@ -152,7 +153,7 @@ def _envelope() -> dict[str, Json]:
         "CollectionsMeta": thing({"total": COUNT, **view}),
         "ListMeta": thing(
             {**paging, **view, "facets": facets, **counted, **searched},
-            optional=("page", "pages", "offset", "facets", *counted, *searched),
+            optional=("page", "pages", "offset", "cursor", "facets", *counted, *searched),
         ),
         "SuggestMeta": thing({"query": {**TEXT, "description": "What was typed."}, **view}),
         "Suggestion": _suggestion(),

@@ -156,7 +156,7 @@ def test_an_entry_in_full_has_all_that_its_schema_requires(demo: Client, documen
         assert not validator(document, f"{kind}Part").is_valid({**entry, "nonsense": 1})
 
 
-@pytest.mark.parametrize(("path", "name"), [("/search?q=feil", "SearchResult"), ("/search?q=kommune&facet=category,county&fields=title,name", "SearchResult"), ("/entries/posts?search=feil&highlight=true", "PostsList"), ("/entries/posts/nothing", "Problem"), ("/entries/posts?x=1", "Problem")])  # fmt: skip
+@pytest.mark.parametrize(("path", "name"), [("/search?q=feil", "SearchResult"), ("/search?q=kommune&facet=category,county&fields=title,name", "SearchResult"), ("/entries/posts?search=feil&highlight=true", "PostsList"), ("/entries/posts?cursor=*&limit=2", "PostsList"), ("/entries/cases?limit=1&facet=start_year.5&group_by=need_areas,start_year.2&aggregate[count]=*&aggregate[min]=title,start_year&aggregate[avg]=start_year&distinct=municipality", "CasesList"), ("/search?q=kommune&group_by=category&aggregate[max]=published_at", "SearchResult"), ("/entries/posts/nothing", "Problem"), ("/entries/posts?x=1", "Problem")])  # fmt: skip
 def test_other_answers_are_as_their_schemas_say(demo: Client, document: Any, path: str, name: str) -> None:
     for error in validator(document, name).iter_errors(demo.ask(path).json()):
         pytest.fail(str(error))
