@@ -5,7 +5,7 @@ answered before a publication that does not concern it is answered from memory a
 """
 
 from collections.abc import MutableMapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cms.catalog import Catalog
 from cms.dependencies import WHOLE, Keys, format_keys, kept_until, parse_keys
@@ -19,7 +19,7 @@ KEYS_HEADER = b"surrogate-key"
 
 
 class Stored(NamedTuple):
-    """An answer; ``variants`` are its encodings, ``searched`` what a search is counted as.
+    """An answer; ``variants`` are its encodings, ``replies`` what is sent of them, ``searched`` what a search is counted as.
 
     Attributes:
         keys: what it depends on.
@@ -36,6 +36,7 @@ class Stored(NamedTuple):
     keys: Keys
     until: float
     mark: object | None
+    replies: MutableMapping[tuple[bytes, bytes], Any]
 
 
 def make_stored(
@@ -46,11 +47,11 @@ def make_stored(
     told = next((value for name, value in headers if name == KEYS_HEADER), b"")
     keys = parse_keys(told) if told else WHOLE
     if catalog is None:
-        return Stored(status, headers, body, etag, {}, searched, keys, 0.0, None)
+        return Stored(status, headers, body, etag, {}, searched, keys, 0.0, None, {})
     if not told and (status == 308 or (status == 200 and etag)):
         headers = [*headers, (KEYS_HEADER, format_keys(keys))]
     until = kept_until(keys, catalog.moments)
-    return Stored(status, headers, body, etag, {}, searched, keys, until, catalog.mark)
+    return Stored(status, headers, body, etag, {}, searched, keys, until, catalog.mark, {})
 
 
 class Answers:
@@ -123,4 +124,4 @@ def _renewed(stored: Stored, catalog: Catalog) -> Stored:
     headers = [(name, renewed.get(name, value)) for name, value in stored.headers]
     body = stored.body if old == commit else stored.body.replace(b'"commit":"%b"' % old, b'"commit":"%b"' % commit)
     until = kept_until(stored.keys, catalog.moments)
-    return stored._replace(headers=headers, body=body, variants={}, until=until, mark=catalog.mark)
+    return stored._replace(headers=headers, body=body, variants={}, until=until, mark=catalog.mark, replies={})

@@ -4,14 +4,12 @@ Brings the catalog up to date, answers what was answered before from stored byte
 requests, HEAD, compression, CORS. Stored answers belong to one catalog, and what the next one may answer otherwise is dropped with it.
 """
 
-import gzip
+import asyncio
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
 
-import brotli
 from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
 from starlette.responses import Response
@@ -22,14 +20,13 @@ from cms.api.lanes import Lanes
 from cms.api.metrics import Metrics
 from cms.api.pages import next_page
 from cms.api.problems import problem_response, respond_to_error
+from cms.api.replies import CORS, NOTHING, PIECE_BYTES, cache_control, matches, reply_of
 from cms.api.viewing import Viewing, wants_view
 from cms.auth import holds_password
 from cms.catalog import Catalog
 from cms.errors import CMSError, InvalidSettings, NotFound
 from cms.site import Site
 
-COMPRESSED_FROM_BYTES = 860
-PIECE_BYTES = 1024 * 1024
 Clock = Callable[[], float]
 ALIVE = "/healthz"  # answers also while a large change is being read
 #: What is for people by name, and so neither kept nor shared.
@@ -44,8 +41,6 @@ UNKEPT = (
     "/setup/",
 )
 NO_BREAK = "there is nothing at this address: none ends with a line break"
-CORS: Headers = [(b"access-control-allow-origin", b"*")]
-EXPOSED = b"ETag, Link, Content-Commit, Last-Modified, Retry-After"
 PREFLIGHT: Headers = [
     (b"access-control-allow-origin", b"*"),
     (b"access-control-allow-methods", b"GET, HEAD, OPTIONS"),
@@ -54,10 +49,6 @@ PREFLIGHT: Headers = [
     (b"allow", b"GET, HEAD, OPTIONS"),
     (b"content-length", b"0"),
 ]
-TEXTUAL = (
-    *(b"application/json", b"application/problem+json", b"text/", b"application/vnd.oai"),
-    *(b"application/xml", b"application/rss+xml", b"application/atom+xml", b"application/feed+json"),
-)
 
 
 class Gate:
@@ -74,6 +65,7 @@ class Gate:
         self._refreshing = CapacityLimiter(1)
         self._lanes = Lanes()
         self._viewing = Viewing(app, site, self._lanes)
+        self._looked: asyncio.AbstractEventLoop | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -81,6 +73,8 @@ class Gate:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
+        if scope["method"] == "GET" and await self._repeat(scope, send, started):
+            return
         if wants_view(scope) and not self._site.is_empty:
             await self._look(scope, send, started)
             return
@@ -108,9 +102,8 @@ class Gate:
                 if page is not None:
                     stored = make_stored(catalog, 200, *page)
                     self._answers.keep(key, stored)
-            if stored is None:
-                stored = await self._ask(scope, receive, key, catalog)
-            caching = _cache_control(catalog, stored.until, now, is_shared=is_shared)
+            stored = stored or await self._ask(scope, receive, key, catalog)
+            caching = cache_control(catalog, stored.until, now, is_shared=is_shared)
             await self._answer(scope, send, stored, caching, body_wanted=method == "GET")
             self._metrics.count(scope, method, stored.status, time.perf_counter() - started)
             if stored.searched is not None:
@@ -229,6 +222,55 @@ class Gate:
         self._answers.keep(key, stored)
         return stored
 
+    async def _repeat(self, scope: Scope, send: Send, started: float) -> bool:
+        """Answer what everybody was answered before, when nobody asks by name and nothing is new; whether that was so."""
+        answers = self._answers
+        stored = answers.find((scope.get("raw_path") or b"", scope["query_string"]))
+        if stored is None:
+            return False
+        accepted, condition = b"", b""
+        for name, value in scope["headers"]:
+            if name == b"authorization":
+                return False
+            if name == b"accept-encoding":
+                accepted = value
+            elif name == b"if-none-match":
+                condition = value
+        now = self._clock()
+        if self._is_stale(now) or self._site.is_empty or self._site.catalog is not answers.catalog:
+            return False
+        reply = reply_of(stored, accepted, cache_control(answers.catalog, stored.until, now, is_shared=True))
+        if reply.whole is None:
+            return False
+        if condition and reply.unchanged is not None and matches(condition, stored.etag):
+            await send(reply.unchanged)
+            await send(NOTHING)
+        else:
+            await send(reply.start)
+            await send(reply.whole)
+        self._metrics.count(scope, "GET", stored.status, time.perf_counter() - started)
+        if stored.searched is not None:
+            self._site.searches.count(*stored.searched)
+        return True
+
+    def _is_stale(self, now: float) -> bool:
+        """Whether there is something new; looked at once for all requests that have come by now.
+
+        Requests that were read from their connections in one turn of the event loop are begun in the next, one after the other: each of them
+        had come when the first one looked. What comes later is begun after the call that ends this.
+        """
+        loop = asyncio.get_running_loop()
+        if self._looked is loop:
+            return False
+        if self._site.is_stale(now):
+            return True
+        self._looked = loop
+        loop.call_soon(self._look_again)
+        return False
+
+    def _look_again(self) -> None:
+        self._looked = None
+
     async def _answer(self, scope: Scope, send: Send, stored: Stored, caching: bytes, *, body_wanted: bool) -> None:
         accepted, condition = b"", b""
         for name, value in scope["headers"]:
@@ -236,97 +278,15 @@ class Gate:
                 accepted = value
             elif name == b"if-none-match":
                 condition = value
-        encoding = _encoding(accepted) if stored.status == 200 and len(stored.body) >= COMPRESSED_FROM_BYTES else b""
-        body: bytes | memoryview
-        headers, body = stored.variants.get(encoding) or _variant(stored, encoding)
-        status = stored.status
-        if status == 308 or (stored.etag and status == 200):
-            headers = [*headers, (b"cache-control", caching)]
-            if stored.etag and condition and _matches(condition, stored.etag):
-                status, body = 304, b""
-                headers = [
-                    pair for pair in headers if pair[0] not in (b"content-length", b"content-type", b"content-encoding")
-                ]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        body = body if body_wanted else b""
+        reply = reply_of(stored, accepted, caching)
+        if condition and reply.unchanged is not None and matches(condition, stored.etag):
+            await send(reply.unchanged)
+            await send(NOTHING)
+            return
+        await send(reply.start)
+        body: bytes | memoryview = reply.body if body_wanted else b""
         # Piece by piece, or a slow reader would have all of a large file copied into the server's buffer.
         while len(body) > PIECE_BYTES:
             await send({"type": "http.response.body", "body": bytes(body[:PIECE_BYTES]), "more_body": True})
             body = memoryview(body)[PIECE_BYTES:]
         await send({"type": "http.response.body", "body": bytes(body)})
-
-
-def _cache_control(catalog: Catalog | None, until: float, now: float, *, is_shared: bool) -> bytes:
-    """As long as the site allows, and never past the next moment at which what is answered may change.
-
-    Args:
-        until: that moment, in seconds since 1970.
-        is_shared: caches that serve many may keep it: not what was asked for with a secret, though it is the same for everybody, since such
-            a cache could not tell a right secret from a wrong one.
-    """
-    if catalog is None:
-        return b"no-store"
-    server, left = catalog.model.settings.server, max(0.0, until - now)
-    seconds = int(min(server.max_age_seconds, left))
-    if not is_shared:
-        return b"private, max-age=%d, must-revalidate" % seconds
-    if not server.shared_max_age_seconds:
-        return b"public, max-age=%d, must-revalidate" % seconds
-    shared = int(min(server.shared_max_age_seconds, left))
-    return b"public, max-age=%d, s-maxage=%d, must-revalidate" % (seconds, shared)
-
-
-def _variant(stored: Stored, encoding: bytes) -> tuple[Headers, bytes]:
-    """The answer in *encoding*, made once."""
-    kind = next((value for name, value in stored.headers if name == b"content-type"), b"")
-    body = stored.body
-    if encoding and kind.startswith(TEXTUAL):
-        body = brotli.compress(body, quality=5) if encoding == b"br" else gzip.compress(body, 5, mtime=0)
-    else:
-        encoding = b""
-    headers = [pair for pair in stored.headers if pair[0] not in (b"content-length", b"etag", b"cache-control")]
-    if not stored.etag:
-        headers += [pair for pair in stored.headers if pair[0] == b"cache-control"]
-    headers += [(b"content-length", b"%d" % len(body)), (b"vary", b"Accept-Encoding"), *CORS]
-    headers.append((b"access-control-expose-headers", EXPOSED))
-    if not any(name == b"x-content-type-options" for name, _ in headers):
-        headers.append((b"x-content-type-options", b"nosniff"))
-    if encoding:
-        headers.append((b"content-encoding", encoding))
-    if stored.etag:
-        headers.append((b"etag", _tag(stored.etag, encoding)))
-    stored.variants[encoding] = (headers, body)
-    return headers, body
-
-
-@lru_cache(maxsize=256)
-def _encoding(accepted: bytes) -> bytes:
-    """The encoding to use for an ``Accept-Encoding`` header: brotli or gzip, as it prefers, or none; ``;q=0`` refuses one."""
-    wanted: dict[bytes, float] = {}
-    for part in accepted.lower().split(b","):
-        name, _, quality = part.partition(b";")
-        try:
-            wanted[name.strip()] = float(quality.replace(b" ", b"").removeprefix(b"q=") or b"1")
-        except ValueError:
-            wanted[name.strip()] = 0.0
-    rest = wanted.get(b"*", 0.0)
-    best = max((b"br", b"gzip"), key=lambda name: wanted.get(name, rest))
-    weight = wanted.get(best, rest)
-    return best if weight > 0 and weight >= wanted.get(b"identity", 0.0) else b""
-
-
-def _tag(etag: bytes, encoding: bytes) -> bytes:
-    """The validator of an encoding: a weak one serves for all."""
-    return etag if not encoding or etag.startswith(b"W/") else etag[:-1] + b"-" + encoding + b'"'
-
-
-def _matches(condition: bytes, etag: bytes) -> bool:
-    """RFC 9110, 13.1.2: a list of tags, compared weakly; a strong one of ours names its encoding behind a hyphen."""
-    if condition.strip() == b"*":
-        return True
-    etag = etag.removeprefix(b"W/")
-    for part in condition.split(b","):
-        tag = part.strip().removeprefix(b"W/")
-        if tag == etag or (tag.startswith(etag[:-1] + b"-") and tag.endswith(b'"')):
-            return True
-    return False

@@ -1,6 +1,7 @@
 """``/metrics`` in the text format of Prometheus: requests by route, method and status, and what is being served."""
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -104,6 +105,7 @@ def _histogram(name: str, meaning: str, limits: Sequence[float], numbers: Sequen
     return family
 
 
+@lru_cache(maxsize=4096)
 def route_of(path: str) -> str:
     """The kind of resource that *path* names, so that slugs do not become labels."""
     parts = path.split("/", 5)
