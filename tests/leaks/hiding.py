@@ -5,8 +5,8 @@ from random import Random
 
 from tests.api.tools import PEOPLE, POSTS, SETTINGS, person, post
 from tests.editing.tools import PEOPLE as STAFF
+from tests.leaks.worlds import Files
 
-Files = Mapping[str, str | bytes | None]
 #: Front matter that hides an entry, each in another way.
 HIDING: tuple[Mapping[str, str], ...] = (
     {"draft": "true"},
@@ -149,11 +149,6 @@ def staff(history: str) -> Callable[[Random], Files]:
     return change
 
 
-def withdraw(before: Files) -> Files:
-    """The same files, gone."""
-    return dict.fromkeys(before)
-
-
 def unforeseen(random: Random) -> Files:
     """A hidden entry where there is no schema: with fields, types, folders and languages that no other entry has."""
     fields = {
@@ -175,3 +170,15 @@ def plain_files() -> list[Files]:
         {path: text for path, text in files.items() if not path.startswith(("cms.toml", "schemas/"))}
         for files in public_files()
     ]
+
+
+def shown_draft() -> Files:
+    """What a draft changes that somebody was given the preview of."""
+    return {
+        "posts/two-boats.md": post(
+            "Two boats and a merger", "A merger in the harbour.", author="ola", related="[shown, news]"
+        ),
+        "posts/shown.md": post("Shown", "A fish for those who have the token.", tags="[sea, shown]", date="2021-01-01"),
+        "posts/alias.md": None,
+        "images/secret.png": b"\x89PNG\r\n\x1a\n shown",
+    }

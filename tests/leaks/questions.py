@@ -175,10 +175,18 @@ def all_of_search() -> Iterator[Question]:
         yield Question("GET", f"/api/v1/suggest?{urlencode({'q': words, 'limit': '50'})}")
 
 
-def as_reader(question: Question, secret: str) -> Question:
-    """The same, from somebody who is listed and signed in, and has no role."""
+def as_signed_in(question: Question, secret: str) -> Question:
+    """The same, with the secret of a session."""
     headers: Headers = (*question.headers, (b"authorization", b"Bearer " + secret.encode()))
     return Question(question.method, question.target, headers, question.body)
+
+
+def with_preview(question: Question, token: str, random: Random) -> Question:
+    """The same, with the token of a preview, in the header or in the address."""
+    if random.random() < 0.5:
+        return as_signed_in(question, token)
+    target = question.target + ("&" if "?" in question.target else "?") + f"preview={token}"
+    return Question(question.method, target, question.headers, question.body)
 
 
 def _weight(method: str, route: Any) -> int:

@@ -10,9 +10,8 @@ By default there are a thousand pairs; ``CMS_LEAK_PAIRS`` asks for more, ``CMS_L
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from random import Random
-from typing import Any
 
 import orjson
 import pygit2
@@ -24,18 +23,18 @@ from cms.app import GitTransport, routes
 from tests.api.tools import post
 from tests.leaks.hiding import (
     BRANCHES,
-    Files,
     beside_public,
     broken_entry,
     hidden_entry,
     plain_files,
     public_files,
+    shown_draft,
     staff,
     unforeseen,
     unserved_file,
 )
-from tests.leaks.questions import IN_PATHS, MOUNTED, PLACE, Questions, all_of_search, as_reader
-from tests.leaks.worlds import Pair, Question, Server, open_pair
+from tests.leaks.questions import DRAFTS, IN_PATHS, MOUNTED, PLACE, Questions, all_of_search, as_signed_in, with_preview
+from tests.leaks.worlds import Files, Pair, Question, Server, open_pair
 from tests.newsroom import stop_syncing
 
 PAIRS = int(os.environ.get("CMS_LEAK_PAIRS", "1000"))
@@ -43,6 +42,8 @@ SEED = int(os.environ.get("CMS_LEAK_SEED", "1"))
 OPEN_PAST = "\n[history]\npublic = true\n"
 QUESTIONS = 2
 SHOWN, TOLD_MOST = 5, 10
+Step = Callable[[int], Awaitable[list[Question]]]
+Manner = Callable[[Question], Question]
 PUBLIC_EVERY, RESTART_EVERY = 25, 60
 
 
@@ -52,32 +53,34 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     stop_syncing(monkeypatch)
 
 
-def run(pair: Pair, random: Random, pairs: int, step: Any) -> Questions:
-    """Change the secrets *pairs* times, and after each time ask both; returns what was asked."""
+def run(pair: Pair, random: Random, pairs: int, step: Step, ask_as: Manner | None = None) -> None:
+    """Change the secrets *pairs* times, and after each time ask both.
 
-    async def ask_all() -> Questions:
+    Args:
+        step: changes them, and has questions of its own.
+        ask_as: makes of a question that of somebody; without it strangers and readers ask.
+    """
+
+    def is_harmless(question: Question) -> bool:
+        return (question.method, question.target) != ("DELETE", "/api/v1/session")
+
+    def put(question: Question) -> Question:
+        if ask_as is not None:
+            return ask_as(question)
+        is_readers = random.random() < 0.1 and is_harmless(question)
+        return as_signed_in(question, pair.reader) if is_readers else question
+
+    async def ask_all() -> None:
         document = orjson.loads((await pair.compare(Question("GET", "/api/v1/openapi.json"))).body)
         questions = Questions(routes(Metrics(pair.one.site), GitTransport()), document, random)
         for number in range(pairs):
-            for question in (*step(number), *(questions.next() for _ in range(QUESTIONS))):
-                is_signed = (
-                    pair.reader
-                    and random.random() < 0.1
-                    and (question.method, question.target)
-                    != (
-                        "DELETE",
-                        "/api/v1/session",
-                    )
-                )
-                await pair.compare(as_reader(question, pair.reader) if is_signed else question)
+            for question in (*await step(number), *(questions.next() for _ in range(QUESTIONS))):
+                await pair.compare(put(question))
             assert len(pair.told) < TOLD_MOST, f"pair {number}:\n" + "\n".join(pair.told[:SHOWN])
         assert not pair.told, "\n".join(pair.told[:SHOWN])
-        return questions
+        assert pairs * QUESTIONS < questions.turn or not questions.never_asked
 
-    questions = asyncio.run(ask_all())
-    if pairs * QUESTIONS >= questions.turn:
-        assert not questions.never_asked
-    return questions
+    asyncio.run(ask_all())
 
 
 class BesideSteps:
@@ -86,7 +89,7 @@ class BesideSteps:
     def __init__(self, pair: Pair, random: Random) -> None:
         self.pair, self.random = pair, random
 
-    def __call__(self, number: int) -> list[Question]:
+    async def __call__(self, number: int) -> list[Question]:
         if number % PUBLIC_EVERY == PUBLIC_EVERY - 1:
             self.pair.publish(public_change(number))
         server = self.random.choice(self.pair.servers)
@@ -122,7 +125,7 @@ class InsideSteps:
         )  # fmt: skip
         self.there: tuple[set[str], set[str]] = (set(), set())
 
-    def __call__(self, number: int) -> list[Question]:
+    async def __call__(self, number: int) -> list[Question]:
         if self.restarts and number % RESTART_EVERY == RESTART_EVERY - 1:
             self.pair.one.restart()
             self.pair.other.restart(is_forgetful=True)
@@ -171,39 +174,76 @@ def public_change(number: int) -> Files:
 @pytest.mark.parametrize("history", ["", OPEN_PAST], ids=["past closed", "past open"])
 def test_what_is_beside_the_published_branch_changes_no_answer(history: str) -> None:
     random = Random(SEED)
-    with open_pair(public_files(history), people=["rune"]) as pair:
-        run(pair, random, PAIRS * 4 // 10, BesideSteps(pair, random))
+    with open_pair(public_files(history)) as pair:
+        run(pair, random, PAIRS * 30 // 100, BesideSteps(pair, random))
         assert pair.one.repo.git("rev-parse", "main") == pair.other.repo.git("rev-parse", "main")
 
 
 @pytest.mark.parametrize("history", ["", OPEN_PAST], ids=["past closed", "past open"])
 def test_what_is_hidden_in_the_published_branch_changes_no_answer(history: str) -> None:
     random = Random(SEED)
-    with open_pair(public_files(history), people=["rune"]) as pair:
-        run(pair, random, PAIRS // 10, InsideSteps(pair, random, history))
+    with open_pair(public_files(history)) as pair:
+        run(pair, random, PAIRS * 10 // 100, InsideSteps(pair, random, history))
         assert pair.one.repo.git("rev-parse", "main") != pair.other.repo.git("rev-parse", "main")
 
 
 def test_what_is_hidden_in_a_site_without_schemas_changes_no_answer() -> None:
     random = Random(SEED)
-    with open_pair(plain_files()) as pair:
+    with open_pair(plain_files(), people=()) as pair:
         step = InsideSteps(pair, random)
         step.kinds = ((unforeseen, 4), (hidden_entry, 2), (beside_public, 1))
         step.restarts = False  # what was inferred when the server started serves as long as it fits
-        run(pair, random, PAIRS // 10, step)
+        run(pair, random, PAIRS * 8 // 100, step)
         assert pair.one.site.catalog.model.is_inferred
 
 
-def test_a_secret_that_is_told_is_noticed() -> None:
+def test_who_has_a_preview_learns_of_nothing_but_its_draft() -> None:
     random = Random(SEED)
-    with open_pair(public_files(), people=["rune"]) as pair:
+    with open_pair(public_files(), shown=shown_draft()) as pair:
+        beside, inside = BesideSteps(pair, random), InsideSteps(pair, random)
+
+        async def step(number: int) -> list[Question]:
+            return await (beside if number % 2 else inside)(number)
+
+        run(pair, random, PAIRS * 6 // 100, step, lambda question: with_preview(question, pair.preview, random))
+        entry = with_preview(Question("GET", "/api/v1/entries/posts/shown"), pair.preview, random)
+        assert b"for those who have the token" in asyncio.run(pair.compare(entry)).body
+
+
+def test_what_editors_look_at_leaves_no_trace() -> None:
+    random = Random(SEED)
+    with open_pair(public_files()) as pair:
+        beside = BesideSteps(pair, random)
+
+        async def step(number: int) -> list[Question]:
+            await beside(number)
+            for server in pair.servers:
+                for question in random.sample(SEARCHES, 3) if random.random() < 0.3 else ():
+                    target = f"{question.target}&draft={random.choice(DRAFTS)}"
+                    await server.ask(as_signed_in(Question("GET", target), pair.editor))
+            return random.sample(SEARCHES, 3)
+
+        run(pair, random, PAIRS * 6 // 100, step, without_counts)
+
+
+def without_counts(question: Question) -> Question:
+    """Never for how much was asked before: editors are counted, too."""
+    return Question("GET", "/healthz") if question.target.startswith("/metrics") else question
+
+
+def test_a_secret_that_is_told_is_noticed() -> None:
+    async def search(number: int) -> list[Question]:
+        return SEARCHES[number : number + 1]
+
+    random = Random(SEED)
+    with open_pair(public_files()) as pair:
         pair.keep(({"posts/secret.md": post("Merger", publish_at="2001-01-01")}, {}))
         with pytest.raises(AssertionError, match="body"):
-            run(pair, random, 100, lambda number: SEARCHES[number : number + 1])
+            run(pair, random, 100, search)
 
 
 def test_every_route_can_be_asked() -> None:
-    with open_pair(public_files(), people=["rune"]) as pair:
+    with open_pair(public_files()) as pair:
         for route in routes(Metrics(pair.one.site), GitTransport()):
             path = str(getattr(route, "path", ""))
             missing = [name for name in PLACE.findall(path) if name not in IN_PATHS]

@@ -27,6 +27,7 @@ COMMIT = re.compile(rb"\b[0-9a-f]{40}\b")
 INDEXING = re.compile(rb'"search":\{[^}]*\}')
 #: A stream that says nothing more for so long has said what it knows.
 SILENCE_SECONDS = 0.05
+Files = Mapping[str, str | bytes | None]
 Headers = tuple[tuple[bytes, bytes], ...]
 
 
@@ -128,7 +129,8 @@ class Pair:
     """Two repositories whose callers must not be able to tell which of them they ask.
 
     Attributes:
-        reader: the secret of a session, the same in both.
+        reader, editor: the secrets of sessions, of somebody who may read what is published, and of somebody who may read drafts.
+        preview: the token for the draft ``shown``.
         known: what is called differently in the two though it is the same to callers: ids of commits, tokens.
         told: questions that got different answers, with both.
         asked: how many questions were put.
@@ -137,6 +139,8 @@ class Pair:
     one: Server
     other: Server
     reader: str = ""
+    editor: str = ""
+    preview: str = ""
     known: dict[bytes, bytes] = field(default_factory=dict)
     told: list[str] = field(default_factory=list)
     asked: int = 0
@@ -145,13 +149,13 @@ class Pair:
     def servers(self) -> tuple[Server, Server]:
         return self.one, self.other
 
-    def publish(self, files: Mapping[str, str | bytes | None], **more: Any) -> None:
+    def publish(self, files: Files, **more: Any) -> None:
         """The same change in both."""
         at = _later(self.servers)
         ids = [server.repo.commit(files, at=at, **more) for server in self.servers]
         self._pair(*ids)
 
-    def keep(self, secrets: Sequence[Mapping[str, str | bytes | None]]) -> None:
+    def keep(self, secrets: Sequence[Files]) -> None:
         """One secret change in each, at the same time; the commits are told to be the same."""
         at = _later(self.servers)
         ids = [server.repo.commit(files, at=at) for server, files in zip(self.servers, secrets, strict=True)]
@@ -204,8 +208,15 @@ def describe(question: Question, one: Answer, other: Answer) -> str:
 
 
 @contextmanager
-def open_pair(files: Sequence[Mapping[str, str | bytes | None]], people: Sequence[str] = ()) -> Iterator[Pair]:
-    """Two servers of the same history: one commit for each of *files*; *people* have accounts, and the first a session."""
+def open_pair(
+    files: Sequence[Files], *, people: Sequence[str] = ("rune", "eva"), shown: Files | None = None
+) -> Iterator[Pair]:
+    """Two servers of the same history, one commit for each of *files*, and with the same secrets.
+
+    Args:
+        people: who has an account: a reader and an editor.
+        shown: what a draft changes that both have; the editor made a preview of it.
+    """
     with TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as name:
         first = Path(name) / "one"
         first.mkdir()
@@ -216,11 +227,16 @@ def open_pair(files: Sequence[Mapping[str, str | bytes | None]], people: Sequenc
         accounts = Accounts.open(first / "state", passwords=Passwords(memory_kib=8, rounds=1))
         for person in people:
             accounts.add_user(person, now=now)
-        reader = accounts.create_session(people[0], now=now)[1] if people else ""
+        sessions = [accounts.create_session(person, now=now)[1] for person in people]
+        preview = ""
+        if shown is not None:
+            head = repo.commit(shown, branch="drafts/shown", parents=[repo.git("rev-parse", "main")])
+            preview = accounts.previews.grant("shown", head, people[1], now=now)[1]
         accounts.close()
         Server(first).site.close()
         shutil.copytree(first, Path(name) / "other")
-        pair = Pair(Server(first), Server(Path(name) / "other"), reader=reader)
+        pair = Pair(Server(first), Server(Path(name) / "other"), preview=preview)
+        pair.reader, pair.editor = [*sessions, "", ""][:2]
         for server in pair.servers:
             server.repo.clock = repo.clock
         yield pair
