@@ -10,7 +10,6 @@ without knowing of it. What is decided here is who may open which, and at what m
   stays unseen.
 """
 
-import copy
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -20,12 +19,12 @@ from typing import Any, Protocol
 
 from cms.bodies import Bodies
 from cms.cache import DerivedCache
-from cms.catalog import Catalog, last_moment
+from cms.catalog import Catalog
+from cms.catalogs import Catalogs
 from cms.chronicle import Chronicle
 from cms.departed import Departures
 from cms.errors import Conflict, Forbidden, Gone, InvalidQuery, InvalidSettings, NotFound, RefNotFound, Unauthorised
 from cms.finding import finding_of, printable
-from cms.history import History
 from cms.model import ContentModel
 from cms.office import Office
 from cms.overlay import Reader
@@ -43,12 +42,8 @@ from cms.workflow.flow import Draft, Workflow
 from cms.workflow.outcome import Status
 from cms.workflow.schedule import find_scheduled
 
-CATALOGS_KEPT = 8
-LABELLED_KEPT = 8
 COMBINED_KEPT = 8
-DEPARTURES_KEPT = 2
 BODIES_BYTES = 4 * 1024 * 1024
-ADVANCED_MOST = 300
 UNREADABLE_MOST = 20
 #: For how long what was published is still there for who began to page through it.
 PINNED_SECONDS = 60 * 60
@@ -132,10 +127,8 @@ class Views:
         self._store = home.store
         self._cache = cache
         self._snapshots = Snapshots(home.store, lambda: home.catalog.snapshot, home.infer_at, home.chronicle.history_at)
-        self._catalogs: Bounded[tuple[object, ...], tuple[Snapshot, Catalog]] = Bounded(CATALOGS_KEPT)
-        self._labelled: Bounded[tuple[int, Label], tuple[Catalog, Catalog]] = Bounded(LABELLED_KEPT)
+        self._catalogs = Catalogs(home.store, cache)
         self._combined: Bounded[tuple[CommitId, tuple[Part, ...]], tuple[Combined, Snapshot]] = Bounded(COMBINED_KEPT)
-        self._departures: Bounded[int, tuple[History, Departures]] = Bounded(DEPARTURES_KEPT)
         self._bodies = Bodies(home.store, cache, BODIES_BYTES)
         self._published: PublishedStates | None = None
 
@@ -243,7 +236,7 @@ class Views:
         reign = self._reign(commit)
         if reign is None or not reign.since <= moment <= reign.until:
             raise RefNotFound(f"there is no published state {printable(commit[:SHOWN])!r} of that moment", ref=commit)
-        return self._catalog(self._snapshots.reduce(self._snapshots.find(commit), never), moment)
+        return self._catalogs.find(self._snapshots.reduce(self._snapshots.find(commit), never), moment)
 
     def open_commit(self, commit: CommitId, moment: float) -> Catalog:
         """What *commit* would show at *moment*, for those who may read drafts: to compare with, without a name of its own.
@@ -251,7 +244,7 @@ class Views:
         Raises:
             Conflict, RepositoryProblem: it cannot be read.
         """
-        return self._catalog(self._snapshots.find(commit), moment)
+        return self._catalogs.find(self._snapshots.find(commit), moment)
 
     def open_heads(self, parts: Sequence[Part], now: datetime) -> View:
         """What is published with the heads of drafts laid over it, for who has the repository at hand.
@@ -268,7 +261,7 @@ class Views:
         present = self._home.catalog
         name = present.model.settings.site.branch
         label = Label(name=name, commit=present.snapshot.commit.id, query=spec.query)
-        catalog = self._label(present, label) if spec.query else present
+        catalog = self._catalogs.label(present, label) if spec.query else present
         return self._view(catalog, name, is_public=True, is_present=True)
 
     def _past(self, spec: ViewSpec, rights: Rights, moment: float, present: Catalog) -> View:
@@ -308,8 +301,8 @@ class Views:
     ) -> View:
         history = self._home.catalog.model.settings.history
         never = () if rights.drafts else history.never
-        snapshot = self._snapshots.reduce(self._snapshots.find(commit), never)
-        catalog = self._catalog(snapshot, moment)
+        snapshot = self._snapshots.reduce(self._read(commit, rights), never)
+        catalog = self._catalogs.find(snapshot, moment)
         name = spec.ref or f"{snapshot.model.settings.site.branch}@{moment_text(moment)}"
         label = Label(
             name=name,
@@ -321,13 +314,21 @@ class Views:
         )
         is_public = reign is not None and history.public and never == history.never
         return self._view(
-            self._label(catalog, label),
+            self._catalogs.label(catalog, label),
             name,
             is_public=is_public,
             is_pinned=is_pinned,
             note=dict(label.note),
             never=never,
         )
+
+    def _read(self, commit: CommitId, rights: Rights) -> Snapshot:
+        try:
+            return self._snapshots.find(commit)
+        except Conflict as error:
+            if rights.drafts:
+                raise
+            raise Conflict(f"the content at {commit[:10]} cannot be read, because its cms.toml is wrong") from error
 
     def _own_moment(self, commit: CommitId, reign: Reign | None, seconds: float) -> float:
         """The moment at which a commit is looked at when nobody says: when it was made, or else while it was published."""
@@ -379,7 +380,7 @@ class Views:
         """What is published with *parts* laid over it."""
         present = self._home.catalog
         combined, snapshot = self._combine(present.snapshot, tuple(parts))
-        catalog = self._catalog(snapshot, moment, present)
+        catalog = self._catalogs.find(snapshot, moment, present)
         if parts:
             note = {**note, "drafts": [{"name": part.name, "head": part.head} for part in parts]}
         label = Label(
@@ -390,7 +391,7 @@ class Views:
             note=note,
         )
         bodies = Bodies(combined.overlay, self._cache, BODIES_BYTES // 4)
-        view = self._view(self._label(catalog, label), name, note=note)
+        view = self._view(self._catalogs.label(catalog, label), name, note=note)
         return replace(view, reader=combined.overlay, bodies=bodies)
 
     def _combine(self, published: Snapshot, parts: tuple[Part, ...]) -> tuple[Combined, Snapshot]:
@@ -408,42 +409,6 @@ class Views:
 
         return self._combined.get((published.commit.id, parts), make)
 
-    # -- catalogs ------------------------------------------------------------------------------------------------------
-
-    def _catalog(self, snapshot: Snapshot, moment: float, near: Catalog | None = None) -> Catalog:
-        """The catalog of *snapshot* at *moment*: one for each span of time in which the same is visible.
-
-        Args:
-            near: a catalog of the snapshot that this one was advanced from.
-        """
-        committed = snapshot.commit.committed_at.timestamp()
-        since = moment if moment < committed else max(committed, last_moment(snapshot.timed.values(), moment))
-
-        def make() -> tuple[Snapshot, Catalog]:
-            changed = snapshot.changed
-            is_near = near is not None and (
-                snapshot is near.snapshot
-                or (
-                    changed is not None
-                    and len(changed) <= ADVANCED_MOST
-                    and snapshot.advanced_from == near.snapshot.commit.id
-                )
-            )
-            return snapshot, near.advance(snapshot, since) if near is not None and is_near else Catalog(snapshot, since)
-
-        return self._catalogs.get((id(snapshot), since), make)[1]
-
-    def _label(self, catalog: Catalog, label: Label) -> Catalog:
-        """*catalog* under another name. What was rendered is not shared: it holds links into the view that it was rendered for."""
-
-        def make() -> tuple[Catalog, Catalog]:
-            named = copy.copy(catalog)
-            named.forget_rendered()
-            named.label = label
-            return catalog, named
-
-        return self._labelled.get((id(catalog), label), make)[1]
-
     def _view(
         self,
         catalog: Catalog,
@@ -459,7 +424,7 @@ class Views:
         history = catalog.snapshot.history
         departures = self._home.departures
         if history.departed is not present.snapshot.history.departed or catalog.model is not present.model:
-            departures = self._departures.get(id(history), lambda: (history, Departures(self._store, self._cache)))[1]
+            departures = self._catalogs.departures(history)
         return View(
             catalog=catalog,
             name=name,
