@@ -2,7 +2,7 @@
 
 Found in two steps. What can differ at all is looked up: files that differ, moments that passed, histories that went on, the translations of
 these, and whoever refers to something that appeared or disappeared. Then each of these is compared as the API shows it, so that nothing is
-told that nobody can see, and nothing is kept back that somebody can. Where the two are read by different models everything is compared.
+told that nobody can see, and nothing is kept back that somebody can. Of a collection whose schema differs every entry is compared.
 """
 
 from collections.abc import Collection as Names
@@ -18,6 +18,7 @@ from cms.delta.affected import Slug, find_affected, find_referrers
 from cms.delta.renames import find_renames
 from cms.entry import Entry
 from cms.errors import RepositoryProblem
+from cms.model import ContentModel
 from cms.overlay import Reader
 from cms.present import PLAIN, Presenter, Shape
 from cms.refs import BlobId
@@ -147,15 +148,20 @@ class _Comparison:
     def _candidates(self) -> set[Slug]:
         """(collection, slug) of all entries that may look different."""
         old, new = self._old, self._new
-        if not old.model.reads_like(new.model):
-            return {(name, slug) for each in (old, new) for name in each.shelves for slug in each.shelves[name].slugs}
+        reread = _read_otherwise(old.model, new.model)
+        whole = {
+            (name, slug)
+            for each in (old, new)
+            for name in reread & each.shelves.keys()
+            for slug in each.shelves[name].slugs
+        }
         before, after = old.snapshot, new.snapshot
         paths = before.files.differing(after.files) | before.history.differing(after.history)
         for path, entry in (*before.timed.items(), *after.timed.items()):
             if entry.is_public(old.valid_from) != entry.is_public(new.valid_from):
                 paths.add(path)
         entries = [entry for path in paths for entry in (before.files.get(path), after.files.get(path)) if entry]
-        slugs = {(entry.collection, entry.slug) for entry in entries}
+        slugs = whole | {(entry.collection, entry.slug) for entry in entries}
         appeared = {slug for slug in slugs if self._locales(old, slug) != self._locales(new, slug)}
         return slugs | find_referrers(new, appeared)
 
@@ -236,6 +242,15 @@ class _Comparison:
             return self._sources[self._new].reader.read_blob(blob)
         except RepositoryProblem:
             return self._sources[self._old].reader.read_blob(blob)
+
+
+def _read_otherwise(one: ContentModel, other: ContentModel) -> set[str]:
+    """The collections whose entries two models may show differently, though their files are the same."""
+    sites = [(each.settings.site.time_zone, each.locales, each.settings.site.default_locale) for each in (one, other)]
+    if sites[0] != sites[1]:
+        return {*one.collections, *other.collections}
+    schemas = [{name: item.fingerprint for name, item in each.collections.items()} for each in (one, other)]
+    return {name for name in schemas[0].keys() | schemas[1].keys() if schemas[0].get(name) != schemas[1].get(name)}
 
 
 def _wants_body(shape: Shape) -> bool:

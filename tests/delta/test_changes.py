@@ -140,3 +140,41 @@ def test_changed_names_what_differs_and_affected_names_what_shows_it(
                 assert fields == set(change.fields if change else ())
                 is_affected = change is not None and change.change == "affected"
                 assert is_affected == (not fields and bool(differing(deep[0][id], deep[1][id])))
+
+
+HIDDEN_PATHS = ("content/posts/h.md", "content/posts/a.sv.md", "content/authors/ola.md", "content/authors/h.en.md")
+HIDDEN = st.dictionaries(
+    st.sampled_from(HIDDEN_PATHS),
+    st.none()
+    | st.builds(
+        text_of,
+        st.fixed_dictionaries(
+            {"publish_at": st.just("2099-01-01")},
+            optional={
+                "author": st.sampled_from(SLUGS),
+                "related": st.just("[a, kari, h]"),
+                "slug": st.sampled_from(["h", "x"]),
+            },
+        ),
+    ),
+    max_size=4,
+)
+SEEN = FILES.map(lambda files: {path: text for path, text in files.items() if path not in HIDDEN_PATHS})
+
+
+@some
+@given(SEEN, SEEN, HIDDEN, HIDDEN, st.sampled_from(MOMENTS))
+def test_two_sites_that_differ_in_what_is_hidden_have_the_same_deltas(
+    first: dict[str, str | None],
+    second: dict[str, str | None],
+    hidden: dict[str, str | None],
+    more: dict[str, str | None],
+    now: float,
+) -> None:
+    told = []
+    for held, later in (hidden, more), ({}, {}):
+        with tempfile.TemporaryDirectory() as folder:
+            states = States.create(Path(folder))
+            states_of = two_states(states, ({**first, **held}, {}, now), ({**second, **later}, {}, now), apart=False)
+            told.append([states.names(*states_of), states.names(*states_of[::-1]), states.names(None, states_of[1])])
+    assert told[0] == told[1]
