@@ -8,7 +8,7 @@ choose, ``previews`` makes and checks what shows a draft, ``throttle`` slows tho
 """
 
 from cms.auth.accounts import Accounts
-from cms.auth.header import find_preview, holds_password
+from cms.auth.header import holds_password
 from cms.auth.passwords import Passwords
 from cms.auth.records import Account, Identity, PreviewGrant, PreviewInfo, SessionInfo, TokenInfo
 
@@ -21,6 +21,5 @@ __all__ = [
     "PreviewInfo",
     "SessionInfo",
     "TokenInfo",
-    "find_preview",
     "holds_password",
 ]

@@ -50,13 +50,6 @@ def holds_password(header: str) -> bool:
         return False
 
 
-def find_preview(header: str) -> str | None:
-    """The token of a preview that a header holds as ``Bearer``; None when it holds something else."""
-    scheme, _, rest = header[: LENGTH_MOST + 1].strip().partition(" ")
-    secret = find_secret(rest.strip()) if scheme.lower() == "bearer" else None
-    return secret.text if secret is not None and secret.kind is Kind.PREVIEW else None
-
-
 def claim(account: str, password: str) -> Claim:
     """What was typed, as it is compared.
 

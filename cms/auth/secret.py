@@ -12,10 +12,12 @@ import string
 import zlib
 from dataclasses import dataclass, field
 from enum import StrEnum
+from urllib.parse import unquote
 
 LETTERS = string.digits + string.ascii_uppercase + string.ascii_lowercase
 ID_LETTERS = string.digits + string.ascii_lowercase
 ID_LENGTH, RANDOM_LENGTH, CHECKSUM_LENGTH = 12, 43, 6
+ENCODED = re.compile(r"(?=[^%]*%)(?:%[0-9A-Fa-f]{2}|\w){66,}", re.ASCII)
 SHAPE = re.compile(r"(cms[lps]?_)([0-9a-z]{12})[0-9A-Za-z]{43}([0-9A-Za-z]{6})", re.ASCII)
 
 
@@ -71,8 +73,15 @@ def find_secret(text: str) -> Secret | None:
 
 
 def hide_secrets(text: str) -> str:
-    """*text* with no more than the prefix and the id of every secret in it."""
+    """*text* with no more than the prefix and the id of every secret in it, also where an address holds one percent-encoded."""
+    if "%" in text:
+        text = ENCODED.sub(lambda found: _hide_encoded(found[0]), text)
     return SHAPE.sub(r"\1\2…", text) if "cms" in text else text
+
+
+def _hide_encoded(text: str) -> str:
+    decoded = unquote(text)
+    return SHAPE.sub(r"\1\2…", decoded) if SHAPE.search(decoded) else text
 
 
 def _build(kind: Kind, id: str, body: str) -> Secret:
