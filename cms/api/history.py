@@ -25,7 +25,6 @@ from cms.errors import EntryNotFound, Forbidden, InvalidQuery
 from cms.params import LIMIT_DEFAULT, LIMIT_MOST, Parameters, find_collection, read_chain, read_parameters, split_query
 from cms.permissions import allows, require
 from cms.policy import Policy
-from cms.refs import BlobId, CommitId
 from cms.view import VIEW_PARAMETERS
 
 PAGES_MOST = 1_000
@@ -46,14 +45,7 @@ class _Asked:
 
     def versions(self) -> Versions:
         """The versions of the entry's file, to the newest that the view has."""
-        catalog, label = self.ctx.catalog, self.ctx.catalog.label
-        drafts = label.note.get("drafts", ()) if label is not None else ()
-        tips = [catalog.snapshot.commit.id]
-        if (
-            label is not None and drafts and tips[0] != label.commit
-        ):  # they are laid over one another, and nowhere committed
-            tips = [label.commit, *(CommitId(draft["head"]) for draft in drafts)]
-        return self.record.versions(tips, self.entry.path, BlobId(self.entry.blob))
+        return self.record.versions(self.ctx.catalog, self.entry)
 
     def links(self, **more: str) -> dict[str, str]:
         """Links to what there is of the entry, in the same view."""

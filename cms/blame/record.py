@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from cms.blame.versions import Version, Versions, find_versions
+from cms.catalog import Catalog
 from cms.chronicle import Chronicle
+from cms.entry import Entry
 from cms.errors import RepositoryProblem
 from cms.globs import compile_glob
 from cms.policy import Policy
@@ -55,15 +57,25 @@ class Record:
     published: CommitId
     never: tuple[str, ...] = ()
 
-    def versions(self, tips: Sequence[CommitId], path: str, blob: BlobId) -> Versions:
-        """The versions of a file; see ``find_versions``."""
+    def versions(self, catalog: Catalog, entry: Entry) -> Versions:
+        """The versions of the file of an *entry* that *catalog* shows, to the newest there.
+
+        Raises:
+            RepositoryProblem: Git's program is missing or fails, or an object is missing or damaged.
+        """
         never = [compile_glob(pattern) for pattern in self.never]
 
         def is_out(path: str) -> bool:
             return any(glob.matches(path) for glob in never)
 
         return find_versions(
-            self.chronicle, self.store, tips, path, blob, published=self.published, is_out=is_out if never else None
+            self.chronicle,
+            self.store,
+            _tips(catalog),
+            entry.path,
+            BlobId(entry.blob),
+            published=self.published,
+            is_out=is_out if never else None,
         )
 
     def changes(self, versions: Versions, wanted: Iterable[Version]) -> dict[Version, Change]:
@@ -104,6 +116,15 @@ class Record:
         except RepositoryProblem:  # beyond the border of a shallow clone
             return ""
         return plain_words(message)
+
+
+def _tips(catalog: Catalog) -> list[CommitId]:
+    """The commit that *catalog* is of; where drafts are laid over what is published, which is nowhere committed, that and their heads."""
+    commit, label = catalog.snapshot.commit.id, catalog.label
+    drafts = label.note.get("drafts", ()) if label is not None else ()
+    if label is None or not drafts or commit == label.commit:
+        return [commit]
+    return [label.commit, *(CommitId(draft["head"]) for draft in drafts)]
 
 
 def plain_words(message: str) -> str:

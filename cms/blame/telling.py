@@ -5,7 +5,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from cms.blame.attribution import Blame, Origin
-from cms.blame.parts import ITEM, PARAGRAPH
+from cms.blame.parts import ITEM, PARAGRAPH, Part
 from cms.blame.record import Change, plain_words
 from cms.blame.versions import Version
 from cms.dates import format_rfc3339
@@ -139,26 +139,35 @@ def tell_blame(blame: Blame, changes: Mapping[Version, Change], zone: ZoneInfo) 
     """A line for each part, and one for each commit that is named."""
     if blame.origins is None:
         yield "The file cannot be taken apart: it is too large, or its front matter cannot be read."
-    for origin in blame.origins or ():
-        part = origin.part
-        what = {
-            ITEM: f"  - {_short(part.value)}",
-            PARAGRAPH: f"line {part.line}: {_short(part.value)}",
-        }.get(part.kind, f"{part.name}: {_short(part.value)}")
-        yield f"{_tell_origin(origin, changes.get(origin.version), zone)}  {what}"
-    named = {origin.version for origin in blame.origins or ()}
+    origins = blame.origins or ()
+    writers = {version: hide_addresses(change.writer.name) for version, change in changes.items()}
+    width = max((len(writers.get(origin.version, "")) for origin in origins), default=0)
+    for origin in origins:
+        what = _tell_part(origin.part)
+        if what:
+            when = _tell_origin(origin, changes.get(origin.version), zone)
+            yield f"{when}  {writers.get(origin.version, ''):<{width}}  {what}"
+    named = {origin.version for origin in origins}
     for version, change in changes.items():
         if version in named:
             yield ""
             yield from tell_change(change, zone)
 
 
+def _tell_part(part: Part) -> str:
+    """One line; nothing of a field that holds others, which have lines of their own."""
+    if part.kind == ITEM:
+        return f"  - {_short(part.value)}"
+    if part.kind == PARAGRAPH:
+        return f"line {part.line}: {_short(part.value)}"
+    return "" if isinstance(part.value, dict) and part.value else f"{part.name}: {_short(part.value)}"
+
+
 def _tell_origin(origin: Origin, change: Change | None, zone: ZoneInfo) -> str:
-    if change is None:
-        return f"{'not committed':<{SHORT}}"
-    when = change.at.astimezone(zone)
-    older = "before " if origin.is_older else ""
-    return f"{change.writer.commit[:SHORT]}  {older}{when:%Y-%m-%d}  {hide_addresses(change.writer.name)}"
+    commit = change.writer.commit[:SHORT] if change is not None else "-"
+    day = f"{change.at.astimezone(zone):%Y-%m-%d}" if change is not None else "not yet"
+
+    return f"{commit:<{SHORT}} {'<' if origin.is_older else ' '}{day:<10}"
 
 
 def tell_change(change: Change, zone: ZoneInfo) -> Iterator[str]:
@@ -192,7 +201,9 @@ def _tell_publication(proof: ChangeProof | None, zone: ZoneInfo) -> Iterator[str
 
 
 def _short(value: Any) -> str:
-    text = " ".join((value if isinstance(value, str) else str(value)).split())
+    if isinstance(value, list):
+        value = ", ".join(map(str, value))
+    text = hide_addresses(" ".join(str(value).split()))
     return text if len(text) <= SHOWN_MOST else f"{text[: SHOWN_MOST - 1]}…"
 
 

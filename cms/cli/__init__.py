@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 from cms import __version__
 from cms.cli import accounts, drafts, verdicts
 from cms.cli.adoption import adopt
+from cms.cli.blame import show_blame, show_history
 from cms.cli.check import check
 from cms.cli.content import list_entries, search, show
 from cms.cli.diff import diff
@@ -205,6 +206,17 @@ register("bypass", verdicts.bypass, "cms bypass easter --reason 'The water must 
 PROOF = "Proof"
 register(
     "log", show_log, "cms log", "cms log --ref easter", "cms log --person kari --since 2026-05-01 --json", panel=PROOF
+)
+register(
+    "blame",
+    show_blame,
+    "cms blame posts/laer-av-feil",
+    "cms blame posts/laer-av-feil --draft easter",
+    "cms blame posts/laer-av-feil --json",
+    panel=PROOF,
+)
+register(
+    "history", show_history, "cms history posts/laer-av-feil", "cms history content/posts/om-oss.md -n 5", panel=PROOF
 )
 register(
     "verify", verify, "cms verify", "cms verify --allowed-signers ~/allowed_signers", "cms verify --json", panel=PROOF
