@@ -101,11 +101,13 @@ def kept_until(keys: Iterable[str], moments: Mapping[str, float]) -> float:
     return min((moments[key] for key in keys if key in moments), default=math.inf) if moments else math.inf
 
 
-def format_keys(keys: Iterable[str]) -> bytes:
+@lru_cache(maxsize=1024)
+def format_keys(keys: Keys) -> bytes:
     """The value of ``Surrogate-Key``."""
     return " ".join(sorted(keys)).encode("ascii")
 
 
+@lru_cache(maxsize=1024)
 def parse_keys(value: bytes) -> Keys:
     """What :func:`format_keys` wrote."""
     return frozenset(value.decode("ascii").split())

@@ -4,7 +4,7 @@ A snapshot of 100,000 files and the next one differ in a handful: the next is a 
 changes are folded into a base of their own, so that looking up stays two steps.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
 
 Value = TypeVar("Value")
@@ -43,6 +43,17 @@ class Layers(Mapping[str, Value]):
     def __len__(self) -> int:
         base = self._base
         return len(base) + sum((value is not None) - (key in base) for key, value in self._over.items())
+
+    def gather(self, keys: Iterable[str]) -> list[Value] | None:
+        """The values of all *keys*; ``None`` when one is not there."""
+        base, over = self._base, self._over
+        found: list[Value] = []
+        for key in keys:
+            value = over[key] if key in over else base.get(key)
+            if value is None:
+                return None
+            found.append(value)
+        return found
 
     def weight(self) -> int:
         """How much is held, without counting: at least as many as there are keys."""

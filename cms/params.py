@@ -7,6 +7,7 @@ given. The command line reads the same parameters.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -355,8 +356,11 @@ def split_place(raw: bytes) -> tuple[bytes, bytes]:
 def _is_place(part: bytes) -> bool:
     """Whether *part* names a page, also when its name is percent-encoded or has empty brackets."""
     name = part.partition(b"=")[0]
-    if b"%" not in name and b"[" not in name:
-        return part.startswith(PLACES)
+    return _names_place(name) if b"%" in name or b"[" in name else part.startswith(PLACES)
+
+
+@lru_cache(maxsize=512)
+def _names_place(name: bytes) -> bool:
     matched = NAME.fullmatch(unquote_to_bytes(name).decode("utf-8", "replace"))
     return matched is not None and ALIASES.get(matched[1], matched[1]) in ("page", "offset")
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from cms.errors import InvalidQuery, RefNotFound
@@ -20,7 +20,11 @@ DRAFTS_MOST = 10
 SHOWN = 100
 REF_SYNTAX = "give the name of a branch or a tag, or a commit id with all of its 40 digits"
 AT_SYNTAX = "give a day such as 2026-05-17, or a time with its zone such as 2026-05-17T07:00:00+02:00"
-_NAMED = re.compile(rb"(?:^|&)(?:ref|at|draft|with|preview)(?:[=&\[]|$)")
+#: One of the parameters, each letter of which may be percent-encoded.
+_NAMED = re.compile(
+    rb"(?:^|&)(?:%b)(?:[=&\[]|%%5[bB]|\Z)"
+    % b"|".join(b"".join(b"(?:%c|%%%02x)" % (letter, letter) for letter in name.encode()) for name in VIEW_PARAMETERS)
+)
 _ABBREVIATED = re.compile(r"[0-9a-f]{4,39}")
 _NOTATION = re.compile(r"[~^:?*\[\\\x00-\x20\x7f]|@\{|\.\.")
 _HEX = re.compile(r"[0-9a-fA-F]{40}")
@@ -81,14 +85,7 @@ class Label:
 
 def names_view(raw: bytes) -> bool:
     """Whether a raw query string names a view, also where names are percent-encoded. Asked at every request."""
-    if not raw:
-        return False
-    if _NAMED.search(raw) is not None:
-        return True
-    if b"%" not in raw:
-        return False
-    names = (unquote_to_bytes(part.partition(b"=")[0]).partition(b"[")[0] for part in raw.split(b"&"))
-    return any(name.decode("utf-8", "replace") in VIEW_PARAMETERS for name in names)
+    return bool(raw) and _NAMED.search(raw) is not None
 
 
 def read_view(pairs: Iterable[tuple[str, str]]) -> ViewSpec:

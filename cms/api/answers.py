@@ -15,6 +15,7 @@ Headers = list[tuple[bytes, bytes]]
 Address = tuple[bytes, bytes]
 STORED_BYTES = 64 * 1024 * 1024
 STORED_ITEM_BYTES = 2 * 1024 * 1024
+ASKED_MOST = 10_000
 KEYS_HEADER = b"surrogate-key"
 
 
@@ -61,6 +62,7 @@ class Answers:
         self.catalog: Catalog | None = None
         self._kept: dict[Address, Stored] = {}
         self._size = 0
+        self._asked: set[Address] = set()
 
     def follow(self, catalog: Catalog | None) -> None:
         """Go on with *catalog*, and drop what may be different in it."""
@@ -83,6 +85,15 @@ class Answers:
         if stored is not None and catalog is not None and stored.mark is not catalog.mark:
             stored = self._kept[address] = _renewed(stored, catalog)
         return stored
+
+    def keep_if_asked_again(self, address: Address, stored: Stored) -> None:
+        """Keep what is made quickly when it is asked for a second time: most pages of most lists never are."""
+        if address in self._asked:
+            self.keep(address, stored)
+            return
+        if len(self._asked) >= ASKED_MOST:
+            self._asked.clear()
+        self._asked.add(address)
 
     def keep(self, address: Address, stored: Stored) -> None:
         """Keep a success with a validator, unless something new came while it was made."""

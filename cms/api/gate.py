@@ -88,7 +88,7 @@ class Gate:
             self._metrics.count(scope, scope["method"], refused.status_code, time.perf_counter() - started)
             return
         now = self._clock()
-        if scope["path"] != ALIVE and site.is_stale(now):
+        if scope["path"] != ALIVE and self._is_stale(now):
             await to_thread.run_sync(site.refresh, now, limiter=self._refreshing)
         method: str = scope["method"]
         if method == "GET" or method == "HEAD":
@@ -101,7 +101,7 @@ class Gate:
                 page = next_page(scope, catalog)
                 if page is not None:
                     stored = make_stored(catalog, 200, *page)
-                    self._answers.keep(key, stored)
+                    self._answers.keep_if_asked_again(key, stored)
             stored = stored or await self._ask(scope, receive, key, catalog)
             caching = cache_control(catalog, stored.until, now, is_shared=is_shared)
             await self._answer(scope, send, stored, caching, body_wanted=method == "GET")

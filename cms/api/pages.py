@@ -6,6 +6,7 @@ that way without asking the router.
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
@@ -131,7 +132,12 @@ def page_body(
         meta |= more_meta
     links = page_links(path, kept, page)
     rest = b'"meta":%b,"links":%b}' % (orjson.dumps(meta), orjson.dumps(links))
-    content = b'{"data":[%b],%b' % (b",".join([item.body for item in items]), rest)
+    parts = [b'{"data":[']
+    for item in items:
+        parts += (item.body, b",")
+    parts[-1] = b"]," if items else b'{"data":[],'
+    parts.append(rest)
+    content = b"".join(parts)  # once: it is long
     del links["self"]
     digest = digest_of(rest + b"".join([item.digest for item in items]), catalog)
     return Body(content, link_header(links), digest)
@@ -152,8 +158,7 @@ def describe_value(item: FacetValue) -> dict[str, Any]:
 def page_links(path: str, kept: str, page: Page) -> dict[str, str]:
     """``self``, ``first``, ``prev``, ``next`` and ``last``, as far as there are such pages; paths on this server."""
     limit, offset, number, total = page
-    # As it was sent, but for what would end a link in the header or is no ASCII.
-    kept = quote(kept, safe=UNCHANGED, encoding="latin-1")
+    kept = _linked(kept)
     base = f"{path}?{kept}" if kept else path
     place = f"{base}{'&' if kept else '?'}{'offset' if number is None else 'page'}="
 
@@ -170,6 +175,12 @@ def page_links(path: str, kept: str, page: Page) -> dict[str, str]:
             links["next"] = link(offset + limit)
         links["last"] = link(last)
     return links
+
+
+@lru_cache(maxsize=1024)
+def _linked(query: str) -> str:
+    """As it was sent, but for what would end a link in the header or is no ASCII."""
+    return quote(query, safe=UNCHANGED, encoding="latin-1")
 
 
 def keep_answer(catalog: Catalog, key: tuple[str, bytes], answered: Answered) -> None:
@@ -197,10 +208,8 @@ def next_page(scope: Scope, catalog: Catalog) -> tuple[Headers, bytes] | None:
     limit = answered.wanted.queries[0].limit
     number, offset = (1, 0) if found is None else (None, int(found[2])) if found[2] else (int(found[1]), 0)
     page = Page(limit, offset if number is None else (number - 1) * limit, number, len(answered.entries))
-    try:
-        fragments = catalog.fragments
-        items = [fragments[entry.path] for entry in answered.entries[page.offset : page.offset + limit]]
-    except KeyError:
+    items = catalog.fragments.gather([entry.path for entry in answered.entries[page.offset : page.offset + limit]])
+    if items is None:
         return None
     name = path.decode("latin-1")
     body = page_body(name, kept.decode("latin-1"), catalog, page, items, answered.facets, answered.summary)

@@ -18,7 +18,9 @@ COMPRESSED_FROM_BYTES = 860
 PIECE_BYTES = 1024 * 1024
 REPLIES_KEPT = 8
 CORS: Headers = [(b"access-control-allow-origin", b"*")]
+MADE_HERE = frozenset({b"content-length", b"etag", b"cache-control"})
 EXPOSED = b"ETag, Link, Content-Commit, Last-Modified, Retry-After"
+ALWAYS: Headers = [(b"vary", b"Accept-Encoding"), *CORS, (b"access-control-expose-headers", EXPOSED)]
 TEXTUAL = (
     *(b"application/json", b"application/problem+json", b"text/", b"application/vnd.oai"),
     *(b"application/xml", b"application/rss+xml", b"application/atom+xml", b"application/feed+json"),
@@ -95,18 +97,22 @@ def _lifetime(own_seconds: int, shared_seconds: int, left: float, is_shared: boo
 
 def _variant(stored: Stored, encoding: bytes) -> tuple[Headers, bytes]:
     """The answer in *encoding*, made once."""
-    kind = next((value for name, value in stored.headers if name == b"content-type"), b"")
-    body = stored.body
+    headers: Headers = []
+    kind, body, is_guarded = b"", stored.body, False
+    for pair in stored.headers:
+        name = pair[0]
+        if name == b"content-type":
+            kind = pair[1]
+        elif name == b"x-content-type-options":
+            is_guarded = True
+        if name not in MADE_HERE or (name == b"cache-control" and not stored.etag):
+            headers.append(pair)
     if encoding and kind.startswith(TEXTUAL):
         body = brotli.compress(body, quality=5) if encoding == b"br" else gzip.compress(body, 5, mtime=0)
     else:
         encoding = b""
-    headers = [pair for pair in stored.headers if pair[0] not in (b"content-length", b"etag", b"cache-control")]
-    if not stored.etag:
-        headers += [pair for pair in stored.headers if pair[0] == b"cache-control"]
-    headers += [(b"content-length", b"%d" % len(body)), (b"vary", b"Accept-Encoding"), *CORS]
-    headers.append((b"access-control-expose-headers", EXPOSED))
-    if not any(name == b"x-content-type-options" for name, _ in headers):
+    headers += [(b"content-length", b"%d" % len(body)), *ALWAYS]
+    if not is_guarded:
         headers.append((b"x-content-type-options", b"nosniff"))
     if encoding:
         headers.append((b"content-encoding", encoding))
