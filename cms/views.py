@@ -200,10 +200,14 @@ class Views:
         if commit is None or (reign is None and not rights.drafts):
             raise _nothing(spec.ref)
         if moment is None:
-            moment = self._own_moment(commit, reign, seconds)
+            moment = self._own_moment(commit, reign)
         elif not rights.drafts and (reign is None or not reign.since <= moment < reign.until or moment > seconds):
             raise _not_then(spec, reign, seconds)
-        return self._state(spec, rights, commit, reign, moment, is_pinned=is_commit_id(spec.ref) and moment <= seconds)
+        # A commit that claims to be made later is looked at now, and otherwise then.
+        is_pinned = is_commit_id(spec.ref) and moment <= seconds
+        moment = moment if spec.at else min(moment, seconds)
+        reign = reign if moment <= seconds else None
+        return self._state(spec, rights, commit, reign, moment, is_pinned=is_pinned)
 
     def open_pinned(self, commit: CommitId, moment: float, now: datetime) -> View:
         """What everybody saw at *moment*, when *commit* was published, for who began to page through it then.
@@ -312,7 +316,9 @@ class Views:
             note={"at": moment_text(moment)},
             is_pinned=is_pinned,
         )
-        is_public = reign is not None and history.public and never == history.never
+        # Who may read drafts may look at it at any moment, others as long as it was published.
+        was_seen = reign is not None and reign.since <= moment < reign.until
+        is_public = was_seen and history.public and never == history.never
         return self._view(
             self._catalogs.label(catalog, label),
             name,
@@ -330,12 +336,12 @@ class Views:
                 raise
             raise Conflict(f"the content at {commit[:10]} cannot be read, because its cms.toml is wrong") from error
 
-    def _own_moment(self, commit: CommitId, reign: Reign | None, seconds: float) -> float:
+    def _own_moment(self, commit: CommitId, reign: Reign | None) -> float:
         """The moment at which a commit is looked at when nobody says: when it was made, or else while it was published."""
         moment = self._store.commit(commit).committed_at.timestamp()
         if reign is not None:
             moment = min(max(moment, reign.since), max(reign.since, reign.until - 1))
-        return min(moment, seconds)
+        return moment
 
     def _reign(self, commit: CommitId) -> Reign | None:
         return self.published.find(self._home.catalog.snapshot.commit.id, commit)
