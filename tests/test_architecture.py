@@ -81,6 +81,7 @@ ORDER = (
         "inferred",
         "office",
         "blame",
+        "catalogs",
         "views",
         "delta",
         "site",
