@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from cms.api.editing import PRIVATE
-from cms.api.pages import link_header, view_of
+from cms.api.pages import digest_of, link_header, view_of
 from cms.api.responses import JSON, json_response
 from cms.api.state import BASE, Context, context
 from cms.auth import holds_password
@@ -175,12 +175,14 @@ def _page(
     else:
         meta["position"] = str(position)
     data = [describe_change(change, presenter, asked.wanted.shape, commit) for change in page]
-    body = orjson.dumps({"data": data, "meta": meta, "links": links})
+    told_of = orjson.dumps({"data": data, "meta": meta})
+    body = b'%b,"links":%b}' % (told_of[:-1], orjson.dumps(links))
     link = link_header({name: url for name, url in links.items() if name != "self"})
     if is_private or catalog is not ctx.catalog:
         headers = {**PRIVATE, "Content-Commit": commit}
         return Response(body, media_type=JSON, headers=headers)
-    return json_response(request, ctx, body, link=link)
+    # Links repeat the request, which may name commits.
+    return json_response(request, ctx, body, link=link, digest=digest_of(told_of, catalog))
 
 
 def _link(pairs: Pairs, cursor: Cursor | None) -> str:
