@@ -40,6 +40,7 @@ READERS = (
     "history",
     "whereabouts",
     "chronicle",
+    "annals",
     "markdown",
     "bodies",
 )

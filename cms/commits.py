@@ -15,6 +15,7 @@ import msgspec
 from cms.errors import RepositoryProblem
 from cms.gitprogram import require_git, sealed_environment
 from cms.objects import Change, Commit, parse_time
+from cms.overlay import Reader
 from cms.refs import BlobId, CommitId
 from cms.store import Store
 
@@ -108,20 +109,46 @@ def read_few_steps(store: Store, old: CommitId, new: CommitId, changes: list[Cha
 def _read_step(store: Store, commit: Commit, changes: list[Change] | None) -> Step | None:
     if not commit.parents:
         return None
-    own = {}
     try:
         touches = _moved_touches(store.diff(commit.parents[0], commit.id) if changes is None else changes)
         if touches is None:
             return None
-        if len(commit.parents) > 1:
-            paths = [touch.path for touch in touches]
-            others = [store.find_blobs(parent, paths) for parent in commit.parents[1:]]
-            for touch, *blobs in zip(touches, *others, strict=True):
-                if touch.new not in blobs:
-                    own[touch.path] = (touch.old if touch.source is None else None, *blobs)
+        own = _own_touches(store, commit.parents, touches)
     except RepositoryProblem:
         return None  # beyond the border of a shallow clone
     return Step(_stamp(commit), commit.parents, touches, own)
+
+
+def make_merge_step(reader: Reader, merge: CommitId, parents: Sequence[CommitId], stamp: Stamp) -> Step:
+    """What ``read_steps`` would say of a merge that is not committed yet, but for files that were moved and edited at once.
+
+    Args:
+        stamp: of who would make it, when.
+
+    Raises:
+        RepositoryProblem: an object is missing or damaged.
+    """
+    changes = reader.diff(parents[0], merge)
+    touches = _moved_touches(changes)
+    if touches is None:
+        touches = [Touch(change.path, None, change.old, change.new) for change in changes]
+    own = _own_touches(reader, parents, touches)
+    return Step(msgspec.structs.replace(stamp, commit=merge), tuple(parents), touches, own)
+
+
+def _own_touches(
+    reader: Reader, parents: Sequence[CommitId], touches: Sequence[Touch]
+) -> dict[str, tuple[BlobId | None, ...]]:
+    """Of what a merge touched, the files that are unlike those of every parent, with the blobs that the parents have there."""
+    if len(parents) < 2:
+        return {}
+    paths = [touch.path for touch in touches]
+    others = [reader.find_blobs(parent, paths) for parent in parents[1:]]
+    return {
+        touch.path: (touch.old if touch.source is None else None, *blobs)
+        for touch, *blobs in zip(touches, *others, strict=True)
+        if touch.new not in blobs
+    }
 
 
 def _moved_touches(changes: list[Change]) -> list[Touch] | None:

@@ -24,6 +24,7 @@ import msgspec
 from cms.commits import Stamp, Step, Touch, read_few_steps, read_steps
 from cms.layers import Layers
 from cms.objects import Change
+from cms.overlay import Reader
 from cms.refs import BlobId, CommitId
 from cms.store import Store
 from cms.whereabouts import Departure, Whereabouts, latest
@@ -148,7 +149,12 @@ class History:
         )
 
     def retraced(
-        self, store: Store, commit: CommitId, paths: Iterable[str], steps: Iterable[Step], departed: Callable[[], _Gone]
+        self,
+        reader: Reader,
+        commit: CommitId,
+        paths: Iterable[str],
+        steps: Iterable[Step],
+        departed: _Gone | Callable[[], _Gone],
     ) -> "History":
         """Return the history at another *commit*, where all files but those at *paths* have the history that they have here.
 
@@ -160,8 +166,8 @@ class History:
             RepositoryProblem: an object is missing or damaged, or as *steps* do.
         """
         wanted = list(paths)
-        blobs = dict(zip(wanted, store.find_blobs(commit, wanted), strict=True))
-        trace = _Trace(store, commit, {path: blob for path, blob in blobs.items() if blob is not None})
+        blobs = dict(zip(wanted, reader.find_blobs(commit, wanted), strict=True))
+        trace = _Trace(reader, commit, {path: blob for path, blob in blobs.items() if blob is not None})
         trace.run(steps)
         lives: dict[str, _Life | None] = dict.fromkeys(wanted)
         lives |= {line.path: _Life(line.first, line.last) for line in trace.alive if line.first and line.last}
@@ -359,10 +365,10 @@ class _Trace:
     looked at, and only what a merge took from another parent leaves the group.
     """
 
-    def __init__(self, store: Store, commit: CommitId, files: Mapping[str, BlobId]) -> None:
+    def __init__(self, reader: Reader, commit: CommitId, files: Mapping[str, BlobId]) -> None:
         self.alive = [_Line(path, blob) for path, blob in files.items()]
         self.dead: list[_Line] = []
-        self._store = store
+        self._reader = reader
         self._groups: dict[CommitId, _Group] = {commit: {line.path: [line] for line in self.alive}}
         self._born: _Group = {}
         self._buried: set[str] = set()
@@ -432,7 +438,7 @@ class _Trace:
         """Find the parent, other than the first, that has the file like the merge."""
         others = parents[1:]
         if len(others) > 1:
-            return next((id for id in others if self._store.find_blob(id, touch.path) == touch.new), others[0])
+            return next((id for id in others if self._reader.find_blob(id, touch.path) == touch.new), others[0])
         return others[0]
 
     def _begin(self, touch: Touch, lines: list[_Line]) -> None:

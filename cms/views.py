@@ -405,13 +405,17 @@ class Views:
             combined = combine(self._store, published.commit.id, parts)
             if not combined.changed:
                 return combined, published
+            overlay, tips = combined.overlay, [published.commit.id, *(part.head for part in parts)]
             try:
-                return combined, follow_snapshot(published, combined.overlay, combined.overlay.head)
+                snapshot = follow_snapshot(published, overlay, overlay.head)
             except InvalidSettings as error:
                 findings = error.facts.get("findings") or (finding_of(error),)
                 raise Conflict(
                     f"this cannot be shown, because with it cms.toml would be wrong: {error}", findings=findings
                 ) from error
+
+            history = self._home.chronicle.history_of_merge(overlay, overlay.head, tips, published.history)
+            return combined, replace(snapshot, history=history)
 
         return self._combined.get((published.commit.id, parts), make)
 

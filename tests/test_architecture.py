@@ -33,6 +33,7 @@ ORDER = (
         "maintenance",
         "publicclone",
         "commits",
+        "annals",
         "whereabouts",
         "history",
         "cache",

@@ -12,6 +12,7 @@ from cms.cache import DerivedCache
 from cms.chronicle import Chronicle
 from cms.errors import RepositoryProblem
 from cms.history import FileHistory, History
+from cms.overlay import Overlay
 from cms.refs import CommitId
 from cms.store import Store
 from cms.whereabouts import Departure
@@ -83,6 +84,27 @@ def test_where_what_followed_is_not_exact_the_chronicle_is(repo: Repo, cache: De
     assert told(store, chronicle.history_at(merge, advanced)) == told(store, History.build(store, merge))
     near = advanced.advance(store, later)
     assert told(store, chronicle.history_at(later, near)) == told(store, History.build(store, later))
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_a_merge_that_is_not_made_yet_has_the_history_that_it_will_have(
+    repo: Repo, cache: DerivedCache, seed: int
+) -> None:
+    make_history(repo, seed, length=24)
+    store, chronicle = Store.open(repo.path), Chronicle(Store.open(repo.path), cache)
+    for line in repo.git("rev-list", "--all", "--merges", "--parents").splitlines():
+        merge, *parents = map(CommitId, line.split())
+        changes = {change.path: change.new for change in store.diff(parents[0], merge)}
+        overlay, built = Overlay(store, parents[0], changes), History.build(store, merge)
+        made = chronicle.history_of_merge(overlay, overlay.head, parents, History.build(store, parents[0]))
+        for path in [file.path for file in store.list_files(merge)]:
+            will_be, is_now = built.get(path), made.get(path)
+            assert will_be is not None
+            assert is_now is not None
+            if will_be.last_commit == merge:  # its own, and Git may think that it moved it from elsewhere
+                assert is_now.last_commit == overlay.head
+            else:
+                assert is_now == will_be
 
 
 @pytest.mark.parametrize("name", NAMES)

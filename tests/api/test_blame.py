@@ -128,6 +128,13 @@ def test_in_a_draft_what_is_not_published_says_so(told: Newsdesk) -> None:
     assert told.ask("GET", "/blame/posts/alpha?draft=open", "rune").status_code in (403, 404)
 
 
+def test_in_a_draft_an_entry_was_updated_when_the_draft_was(told: Newsdesk) -> None:
+    shown, published = (told.get(f"/entries/posts/alpha{query}") for query in ("?draft=open", ""))
+    assert (shown["last_author"], published["last_author"]) == ("Eva Dahl", "Per Lie")
+    assert shown["created_at"] == published["created_at"]
+    assert shown["updated_at"] == told.get("/history/posts/alpha?draft=open")["commits"][0]["at"]
+
+
 def test_at_an_earlier_commit_both_tell_of_what_was_there(told: Newsdesk) -> None:
     first = told.room.first
     assert {part["by"] for part in blamed(told, f"?ref={first}", "a").values()} == {"Kari Nordmann"}
