@@ -318,6 +318,10 @@ class Site:
         made_at = self.store.commit(commit).committed_at.timestamp()
         return self._infer(self.store, commit, short_name(self.ref), made_at)
 
+    def push_log(self) -> PushLog:
+        """The log of who moved which ref, without opening the office, which would begin to publish."""
+        return self._office.log if self._office is not None else PushLog(self.store)
+
     @property
     def searcher(self) -> Searcher:
         """The full-text index.

@@ -75,6 +75,9 @@ class Home(Protocol):
     def infer_at(self, commit: CommitId) -> ContentModel:
         """A content model for a commit that has none written down."""
 
+    def push_log(self) -> PushLog:
+        """The log of who moved which ref."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rights:
@@ -150,9 +153,7 @@ class Views:
     def published(self) -> PublishedStates:
         """The states that the published branch was at."""
         if self._published is None:
-            is_edited = self._home.is_edited
-            log = self._home.office().log if is_edited else PushLog(self._store)
-            self._published = PublishedStates(self._store, self._home.ref, log)
+            self._published = PublishedStates(self._store, self._home.ref, self._home.push_log())
         return self._published
 
     # -- opening -------------------------------------------------------------------------------------------------------
