@@ -306,7 +306,7 @@ def _read(parameters: Parameters, catalog: Catalog, collections: Sequence[Collec
     model = catalog.model
     chain = read_chain(parameters, catalog)
     limit, offset, page = _read_page(parameters)
-    sort = parameters.one("sort") or ""
+    sort = ",".join(parameters.words("sort"))
     common: dict[str, Any] = {"chain": chain, "limit": limit, "offset": offset}
     common["facet_limit"] = _number(parameters, "facet.limit", FACET_LIMIT_DEFAULT, 1, FACET_LIMIT_MOST)
     queries: list[Query] = []

@@ -10,7 +10,7 @@ import pytest
 from tests.repo import Repo
 
 #: These mostly wait, for disks and for servers: they begin first, so that nothing else is left waiting for them at the end.
-WAITING = ("test_crash", "test_fresh_clone", "test_tutorial", "test_recipes", "test_serve")
+WAITING = ("test_crash", "test_fresh_clone", "test_tutorial", "test_recipes", "test_serve", "test_types")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

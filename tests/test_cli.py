@@ -40,7 +40,7 @@ SITE = {
     "content/posts/to.md": "---\ntitle: Buss på bestilling\ndate: 2020-01-02\ntags: [skole]\n---\nVoss viser vei.\n",
 }
 WRONG = {"content/posts/x.md": "---\ntitle: X\nauthor: 50%, nobody\n---\n"}
-COMMANDS = ("serve", "check", "init", "adopt", "index", "list", "show", "search", "diff")
+COMMANDS = ("serve", "check", "init", "adopt", "index", "list", "show", "search", "diff", "types")
 Run = Callable[..., Any]
 
 

@@ -108,7 +108,7 @@ class _Shown:
                 node = nodes.get(item.name, {})
                 own[shown] = self._node(node, item, frozenset())
                 required[shown] = self._required(node, item, 0)
-        properties = {**META_PROPERTIES, **own}
+        properties = {**META_PROPERTIES, "collection": {"type": "string", "const": collection.name}, **own}
         properties["excerpt"] = {"type": "string", "description": "Written by hand, or the first words of the body."}
         properties["translations"] = TRANSLATIONS
         if collection.has_body:

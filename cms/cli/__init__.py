@@ -28,6 +28,7 @@ from cms.cli.proof import verify
 from cms.cli.serve import serve
 from cms.cli.stale import stale
 from cms.cli.start import index, init
+from cms.cli.types import types
 from cms.cli.upkeep import maintain_repository
 from cms.errors import CMSError
 from cms.log import configure_log
@@ -160,6 +161,8 @@ register(
 )
 
 register("diff", diff, "cms diff draft:easter", "cms diff v1.0 published --stat", "cms diff main easter --json", panel=READING)
+
+register("types", types, "cms types > types.schema.json", "cms types --openapi > openapi.json", panel=READING)
 
 DRAFTS = "Drafts"
 register("drafts", drafts.list_drafts, "cms drafts", "cms drafts --json", panel=DRAFTS)
