@@ -78,7 +78,12 @@ class Answer:
 
 
 def wants_view(scope: Scope) -> bool:
-    """Whether a request names a view, in its query or by the token of a preview. Asked at every request."""
+    """Whether a request names a view, in its query or by the token of a preview. Asked at every request.
+
+    Who asks in this process may have opened one already, as ``scope["view"]``.
+    """
+    if "view" in scope:
+        return True
     if not names_view(scope["query_string"]) and _preview_token(scope) is None:
         return False
     path: str = scope["path"]
@@ -114,7 +119,7 @@ class Viewing:
         """What the endpoint answers from the view; a problem when it cannot be opened, or too much is being asked at once."""
         now = datetime.now(UTC)
         try:
-            spec = self._read(scope)
+            spec = ViewSpec() if "view" in scope else self._read(scope)
             who = None if spec.preview else await self._who(scope, now)
             # Strangers who look through the past do not keep those waiting who work on what is to come.
             lane = self._lanes.views if who is None and not spec.preview else self._lanes.drafts
@@ -147,7 +152,7 @@ class Viewing:
 
     def _work(self, scope: Scope, spec: ViewSpec, who: Principal | None, now: datetime) -> Answer:
         """Open the view and let the endpoint answer, in this thread."""
-        view = self._site.views.open(spec, who, now)
+        view: View = scope.get("view") or self._site.views.open(spec, who, now)
         lanes = Lanes()
         for name, lane in vars(lanes).items():
             if isinstance(lane, Lane):
