@@ -254,6 +254,22 @@ def test_and_nobody_else_is_served_what_was_made_for_them(still: Newsdesk) -> No
     assert [still.ask("GET", path, by).status_code for by in ("eva", "", "rune", "eva")] == [200, 410, 410, 200]
 
 
+def test_what_people_publish_is_told_from_the_moment_of_its_publication(desk: Newsdesk) -> None:
+    before = desk.ask("GET", "/changes?since=start").json()["meta"]["position"]
+    head = desk.begin(title="New")
+    desk.say("approve")
+    desk.do("POST", "/drafts/x/publication", "eva", {"head": desk.get("/drafts/x")["head"]})
+    found = desk.ask("GET", f"/changes?since={before}").json()
+    assert [(change["change"], change["id"]) for change in found["data"]] == [
+        ("updated", "posts/a@nb"),
+        ("affected", "posts/b@nb"),
+    ]
+    assert desk.ask("GET", f"/changes?since={found['meta']['position']}").json()["data"] == []
+    # Neither from a commit that only a draft was at, nor from what was published as it was before it was published.
+    early = f"{found['meta']['commit']}@2020-01-01T12:00:00Z"
+    assert [desk.ask("GET", f"/changes?since={position}").status_code for position in (head, early)] == [410, 410]
+
+
 def test_answers_to_everybody_can_be_kept_and_asked_for_again(blog: Client) -> None:
     answer = blog.ask("/changes?since=start&limit=3")
     again = blog.ask("/changes?since=start&limit=3", If_None_Match=answer.headers["etag"])
