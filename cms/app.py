@@ -10,7 +10,7 @@ from multiprocessing.process import BaseProcess as ParentProcess
 from threading import Thread
 
 import structlog
-from anyio import to_thread
+from anyio import Event, to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Mount, Route
@@ -23,6 +23,7 @@ from cms.api import (
     diff,
     drafts,
     entries,
+    events,
     feeds,
     health,
     history,
@@ -38,7 +39,7 @@ from cms.api import (
 from cms.api.gate import Clock, Gate
 from cms.api.metrics import Metrics
 from cms.api.problems import on_error, on_failure, on_http_error
-from cms.api.state import BASE
+from cms.api.state import BASE, CLOSING
 from cms.errors import CMSError, NotFound, RepositoryProblem
 from cms.githttp.body import Body
 from cms.githttp.relay import Relay, refuse
@@ -95,6 +96,7 @@ def routes(metrics: Metrics, git: GitTransport) -> list[BaseRoute]:
         Route(f"{BASE}/openapi.json", openapi.get_openapi),
         Route(f"{BASE}/feeds/{{collection}}.{{kind}}", feeds.get_feed),
         Route(feeds.SITEMAP_PATH, feeds.get_sitemap),
+        Route(f"{BASE}/events", events.get_events, methods=["GET"]),
         *editing_routes(git),
         Route(f"{BASE}/", about.get_site),
         Route(BASE, about.get_site),
@@ -156,9 +158,9 @@ def build_app(site: Site, clock: Clock = time.time) -> ASGIApp:
     return Gate(app, site, metrics, clock)
 
 
-def _lifespan(site: Site, git: GitTransport) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+def _lifespan(site: Site, git: GitTransport) -> Callable[[Starlette], AbstractAsyncContextManager[dict[str, Event]]]:
     @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(app: Starlette) -> AsyncIterator[dict[str, Event]]:
         del app
         if not site.is_empty:
             site.report()
@@ -172,7 +174,7 @@ def _lifespan(site: Site, git: GitTransport) -> Callable[[Starlette], AbstractAs
                 pass  # nobody may change this site
             except CMSError as error:
                 log.warning("office.closed", reason=str(error))
-        yield
+        yield {CLOSING: Event()}
         await git.close()
         site.close()
 

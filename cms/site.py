@@ -33,6 +33,7 @@ from cms.errors import (
     RepositoryProblem,
     SearchUnavailable,
 )
+from cms.events import Events
 from cms.finding import Finding, finding_of
 from cms.inferred import lies_outside, next_growth, outgrows
 from cms.model import ContentModel, read_model, with_branch
@@ -96,6 +97,7 @@ class Site:
         self.views = Views(self, self._cache)
         self.prover = Prover(store, ref, PushLog(store))  # where nobody edits, and there is no office
         self.deltas = Deltas(store, self.bodies)
+        self.events = Events(self)
         self.searches = SearchLog()
         self.cursors = Cursors(cache_folder)
         self._watch = store.watch(ref)

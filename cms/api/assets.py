@@ -1,6 +1,5 @@
 """``/assets/{path}``: images and documents as they lie in the repository at the commit that is served."""
 
-import mimetypes
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -8,26 +7,12 @@ from starlette.responses import RedirectResponse, Response
 
 from cms.api.pages import commit_of, link_of
 from cms.api.state import BASE, Context, context, no_parameters
+from cms.assets import kind_of
 from cms.dependencies import MODEL, file_key
 from cms.errors import Gone, NotFound
 from cms.refs import BlobId
 
-SAFE_TYPES = frozenset(
-    {
-        "image/png",
-        "image/jpeg",
-        "image/gif",
-        "image/webp",
-        "image/avif",
-        "application/pdf",
-        "audio/mpeg",
-        "video/mp4",
-        "video/webm",
-    }
-)
 SHARED_BYTES_LEAST, SHARED_BYTES_MOST = 2 * 1024 * 1024, 256 * 1024 * 1024
-mimetypes.add_type("image/webp", ".webp")
-mimetypes.add_type("image/avif", ".avif")
 
 
 async def get_asset(request: Request) -> Response:
@@ -71,14 +56,3 @@ def _read(ctx: Context, blob: BlobId) -> bytes:
     if SHARED_BYTES_LEAST <= len(content) <= SHARED_BYTES_MOST:
         ctx.lanes.last_file = (blob, content)
     return content
-
-
-def kind_of(path: str) -> str:
-    """The media type of a file that may be served; empty for others."""
-    kind = mimetypes.guess_type(path)[0]
-    return kind if kind in SAFE_TYPES and not is_hidden(path) else ""
-
-
-def is_hidden(path: str) -> bool:
-    """Whether a part of *path* begins with a dot, as what is not meant for readers does."""
-    return any(part.startswith(".") for part in path.split("/"))

@@ -5,7 +5,6 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import Response
 
-from cms.api.assets import kind_of
 from cms.api.pages import Page, link_header, link_of, page_links
 from cms.api.responses import json_response
 from cms.api.state import BASE, Context, context
@@ -80,7 +79,7 @@ def _files(ctx: Context) -> Files:
     def url(path: str) -> str:
         return link_of(ctx.catalog, f"{BASE}/assets/{quote(path)}")
 
-    return Files(kind=kind_of, size_bytes=size_bytes, url=url)
+    return Files(size_bytes=size_bytes, url=url)
 
 
 async def get_sitemap(request: Request) -> Response:

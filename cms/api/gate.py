@@ -28,6 +28,7 @@ from cms.errors import CMSError, InvalidSettings, NotFound
 from cms.site import Site
 
 Clock = Callable[[], float]
+STREAM = "/api/v1/events"
 ALIVE = "/healthz"  # answers also while a large change is being read
 #: What is for people by name, and so neither kept nor shared.
 UNKEPT = (
@@ -37,6 +38,7 @@ UNKEPT = (
     "/api/v1/session",
     "/api/v1/me",
     "/api/v1/tokens",
+    STREAM,
     "/git/",
     "/setup/",
 )
@@ -64,6 +66,7 @@ class Gate:
         # One at a time, in a thread of its own: neither searches nor a queue of requests that wait for it can hold it up.
         self._refreshing = CapacityLimiter(1)
         self._lanes = Lanes()
+        metrics.streams = self._lanes.streams
         self._viewing = Viewing(app, site, self._lanes)
         self._looked: asyncio.AbstractEventLoop | None = None
 
@@ -163,14 +166,17 @@ class Gate:
         now = self._clock()
         if self._site.is_stale(now):
             await to_thread.run_sync(self._site.refresh, now, limiter=self._refreshing)
-        status, has_begun = 500, False
+        status, has_begun, seconds = 500, False, 0.0
 
         async def watch(message: Message) -> None:
-            nonlocal status, has_begun
+            nonlocal status, has_begun, seconds
             if message["type"] == "http.response.start":
                 status, has_begun = message["status"], True
+                seconds = time.perf_counter() - started
             await send(message)
 
+        # A stream takes as long as its reader stays, which says nothing of the server.
+        is_stream = scope["path"] == STREAM
         inner: dict[str, Any] = {**scope, "site": self._site, "lanes": self._lanes}
         try:
             await self._app(inner, receive, watch)
@@ -180,7 +186,7 @@ class Gate:
                 raise
         finally:
             scope["route_name"] = inner.get("route_name", "")
-            self._metrics.count(scope, scope["method"], status, time.perf_counter() - started)
+            self._metrics.count(scope, scope["method"], status, seconds if is_stream else time.perf_counter() - started)
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> int:
         """Let the router say why a method is not allowed; return the status."""

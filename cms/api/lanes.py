@@ -9,6 +9,7 @@ from typing import TypeVar, TypeVarTuple
 
 from anyio import CapacityLimiter, to_thread
 
+from cms.api.streams import STREAMS_MOST, Streams
 from cms.errors import TooBusy
 
 Arguments = TypeVarTuple("Arguments")
@@ -64,4 +65,6 @@ class Lanes:
         self.secrets = Lane(waiting_most=200)
         self.tokens = Lane(waiting_most=500)
         self.views = Lane(threads=1, waiting_most=20)
+        self.events = Lane(threads=1, waiting_most=2 * STREAMS_MOST)
+        self.streams = Streams()
         self.last_file: tuple[str, bytes] = ("", b"")

@@ -11,13 +11,14 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from cms.api.insight import findings_for, sees_all
+from cms.api.streams import Streams
 from cms.searchlog import BUCKETS as SEARCH_BUCKETS
 from cms.site import Site
 
 KIND = "text/plain; version=0.0.4; charset=utf-8"
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 KINDS = frozenset(
-    {"site", "collections", "entries", "search", "suggest", "openapi.json", "assets", "feeds"}
+    {"site", "collections", "entries", "search", "suggest", "openapi.json", "assets", "feeds", "events"}
     | {"drafts", "history", "session", "me", "tokens"}
 )
 OUTSIDE = ("healthz", "readyz", "metrics", "git", "setup", "sitemap.xml")
@@ -28,6 +29,7 @@ class Metrics:
 
     def __init__(self, site: Site) -> None:
         self._site = site
+        self.streams = Streams()
         self._requests: dict[tuple[str, str, int], int] = {}
         self._times = [0] * (len(BUCKETS) + 1)
         self._seconds = 0.0
@@ -52,6 +54,7 @@ class Metrics:
         yield requests
         yield _histogram("cms_request_seconds", "Time to answer, in this process.", BUCKETS, self._times, self._seconds)
         yield from self._searches()
+        yield GaugeMetricFamily("cms_event_streams", "Streams of events that are open.", self.streams.count)
         if not self._site.is_empty:
             entries = GaugeMetricFamily("cms_entries", "Entries that are visible now.", labels=["collection"])
             for name, shelf in self._site.catalog.shelves.items():

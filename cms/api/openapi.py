@@ -11,12 +11,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 import cms
-from cms.api.assets import SAFE_TYPES
 from cms.api.openapi_changes import change_paths, change_schemas
 from cms.api.openapi_counts import count_schemas
 from cms.api.openapi_diff import diff_paths, diff_schemas
 from cms.api.openapi_editing import TAGS, editing_paths, editing_schemas, security_schemes
 from cms.api.openapi_entries import component_names, entry_components
+from cms.api.openapi_events import event_paths
 from cms.api.openapi_examples import editing_examples, path_examples
 from cms.api.openapi_feeds import feed_paths
 from cms.api.openapi_parameters import CollectionParameters, query_parameter, search_parameters, shared_parameters
@@ -35,6 +35,7 @@ from cms.api.openapi_views import add_views, view_parameters
 from cms.api.pages import view_of
 from cms.api.responses import json_response
 from cms.api.state import BASE, Context, context, no_parameters
+from cms.assets import SAFE_TYPES
 from cms.params import SUGGESTIONS_DEFAULT, SUGGESTIONS_MOST
 from cms.schema import Collection
 
@@ -70,7 +71,7 @@ def openapi_document(ctx: Context) -> Json:
     hits = [item for name in names.values() for item in (schema_of(f"{name}Entry"), schema_of(f"{name}Part"))]
     schemas["SearchResult"] = enveloped({"type": "array", "items": {"anyOf": hits} if hits else {}}, "ListMeta")
     schemas |= change_schemas(names.values()) | diff_schemas()
-    paths |= change_paths(ctx) | diff_paths() | feed_paths(ctx)
+    paths |= change_paths(ctx) | diff_paths() | feed_paths(ctx) | event_paths()
     add_views(paths, schemas)
     editing = _editing(ctx)
     return {

@@ -16,6 +16,8 @@ from cms.view import VIEW_PARAMETERS
 from cms.views import View
 
 BASE = "/api/v1"
+#: In the state of the server: an event that is set when it begins to stop, for answers that would go on.
+CLOSING = "closing"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from cms.api.state import CLOSING
+
 REQUEST_BYTES_MOST = 64 * 1024
 REQUEST_SECONDS_MOST = 20.0
 RELAYED = b"/git/"
@@ -36,6 +38,13 @@ class BoundedProtocol(HttpToolsProtocol):
         self._most = self.bytes_most
         self._is_relayed = False  # and its header is whole
         self._deadline: TimerHandle | None = self.loop.call_later(self.seconds_most, self._give_up)
+
+    def shutdown(self) -> None:
+        """Tell what would go on answering for ever that the server stops."""
+        closing = self.app_state.get(CLOSING)
+        if closing is not None:
+            closing.set()
+        super().shutdown()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let go of the clock."""

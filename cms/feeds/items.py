@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from cms.assets import kind_of
 from cms.bodies import Bodies
 from cms.catalog import EVERY_LOCALE, Catalog, LocaleChain
 from cms.dates import format_rfc3339
@@ -62,12 +63,10 @@ class Files:
     """What is to be known of the files that entries name.
 
     Attributes:
-        kind: the media type of a path, empty when the file is not served.
         size_bytes: the size of a file at the commit of the catalog; None when there is none.
         url: the path on the server.
     """
 
-    kind: Callable[[str], str]
     size_bytes: Callable[[str], int | None]
     url: Callable[[str], str]
 
@@ -171,11 +170,11 @@ class Items:
             path = asset_path(value)
             if path is None:
                 url = self.addresses.page(value) if isinstance(value, str) else None
-                kind = self._files.kind(value) if url is not None else ""
+                kind = kind_of(value) if url is not None else ""
                 if url is not None and kind:
                     yield Enclosure(url=url, kind=kind, size_bytes=None)
                 continue
-            kind = self._files.kind(path)
+            kind = kind_of(path)
             size = self._files.size_bytes(path) if kind else None
             if size is not None:
                 yield Enclosure(url=self.addresses.server(self._files.url(path)), kind=kind, size_bytes=size)

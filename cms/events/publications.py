@@ -1,0 +1,183 @@
+"""Publications: what readers see change, one step after another.
+
+A step is a published state that replaced the one before, or a moment at which something appeared or went by itself. What a step changed is the
+difference of two catalogs that everybody could see, so no event tells of anything hidden, nor can it be told from a gap that there was any.
+"""
+
+import math
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any, NamedTuple
+
+from cms.assets import kind_of
+from cms.catalog import Catalog
+from cms.dates import format_rfc3339
+from cms.delta import Change, Position, State, Timeline, Wanted
+from cms.delta.deltas import Deltas
+from cms.delta.position import next_change
+from cms.dependencies import Keys, surrogate_keys
+from cms.entry import Entry
+from cms.errors import FullSyncNeeded
+from cms.events.event import PUBLICATION, Event, Mark
+from cms.store import Store
+from cms.workflow.bounded import Bounded
+
+STEPS_MOST = 100
+CHANGES_MOST = 500
+COMPARED_KEPT = 200
+EVERYTHING = Wanted()
+TOO_MANY = f"more than {STEPS_MOST} publications came since; ask /changes what they come to, or drop what you hold and begin again"
+
+
+class _Step(NamedTuple):
+    since: State
+    until: State
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Compared:
+    """What a step changed; of very many changes the first."""
+
+    changes: tuple[Change, ...]
+    total: int
+    keys: Keys
+
+
+class Publications:
+    """The publications of one site. Safe to use from many threads."""
+
+    def __init__(self, store: Store, deltas: Deltas) -> None:
+        self._store = store
+        self._deltas = deltas
+        self._compared: Bounded[tuple[State, State], _Compared] = Bounded(COMPARED_KEPT)
+
+    def after(self, timeline: Timeline, position: Position) -> list[Event]:
+        """Every publication after *position*, oldest first.
+
+        Raises:
+            FullSyncNeeded: they cannot be told, or are too many.
+            InvalidQuery: the position lies in the future.
+            RepositoryProblem: the repository cannot be read.
+        """
+        known = timeline.find_since(position)
+        if known.commit == timeline.tip and not self._has_passed(timeline, known.moment):
+            return []
+        steps = list(islice(self._steps(timeline, known), STEPS_MOST + 1))
+        if len(steps) > STEPS_MOST:
+            raise FullSyncNeeded(TOO_MANY)
+        before = timeline.open_known(known)
+        return [self._event(timeline, before, step) for step in steps]
+
+    def _has_passed(self, timeline: Timeline, moment: float) -> bool:
+        """Whether something appeared or went after *moment*, of what is published now."""
+        return next_change(timeline.present.snapshot.timed.values(), moment) <= timeline.now
+
+    def _steps(self, timeline: Timeline, known: State) -> Iterator[_Step]:
+        """The way from the state *known* to the present one; what could not be served is passed over."""
+        published, tip = timeline.views.published, timeline.tip
+        line = published.between(tip, known.commit, tip)
+        if line is None:
+            raise FullSyncNeeded("history was rewritten since; drop what you hold and begin again")
+        since = known
+        states: list[State | None] = [timeline.find_since(Position(commit)) for commit in line]
+        for state in (*states, None):
+            for moment in self._moments(timeline, since, state.moment if state is not None else math.inf):
+                step = _Step(since, self._settled(timeline, State(since.commit, moment)), moment)
+                yield step
+                since = step.until
+            if state is not None and self._can_be_read(timeline, state):
+                reached = self._settled(timeline, state)
+                yield _Step(since, reached, state.moment)
+                since = reached
+
+    def _moments(self, timeline: Timeline, since: State, end: float) -> Iterator[float]:
+        """The moments before *end* at which something appeared or went while the commit of *since* was what was published."""
+        timed = timeline.open_known(since).snapshot.timed.values()
+        moment = next_change(timed, since.moment)
+        while moment <= timeline.now and moment < end:
+            yield moment
+            moment = next_change(timed, moment)
+
+    def _settled(self, timeline: Timeline, state: State) -> State:
+        """*state*, as it is called while it is the present one: whose catalog is at hand."""
+        is_present = state.commit == timeline.tip and not self._has_passed(timeline, state.moment)
+        return timeline.find_until(None) if is_present else state
+
+    def _can_be_read(self, timeline: Timeline, state: State) -> bool:
+        with suppress(FullSyncNeeded):
+            timeline.open_shown(state)
+            return True
+        return False
+
+    def _event(self, timeline: Timeline, before: Catalog, step: _Step) -> Event:
+        key = step.since, step.until
+        compared = self._compared.get(key, lambda: self._compare(timeline, step))
+        until = timeline.open_shown(step.until)
+        position = timeline.position(until)
+        told = [change for change in compared.changes if _was_seen(change, before, timeline.present)]
+        hidden = len(compared.changes) - len(told)
+        data: dict[str, Any] = {
+            "commit": step.until.commit,
+            "position": str(position),
+            "at": format_rfc3339(_aware(step.at), timeline.present.zone),
+            "cause": "publication" if step.since.commit != step.until.commit else "moment",
+            "changes": [describe(change) for change in told],
+            "total": compared.total - hidden,
+            "surrogate_keys": sorted(compared.keys),
+        }
+        return Event(kind=PUBLICATION, at=step.at, mark=Mark(position), data=data)
+
+    def _compare(self, timeline: Timeline, step: _Step) -> _Compared:
+        until, changes = self._deltas.find(timeline, step.since, step.until, EVERYTHING)
+        since = timeline.open_known(step.since)
+        one, other = since.model, until.model
+        keys = surrogate_keys(
+            [change.before for change in changes if change.before is not None and change.change != "affected"],
+            [change.entry for change in changes if change.change not in ("affected", "deleted")],
+            paths=self._assets(step.since, step.until),
+            is_model_changed=one.sources != other.sources or one.fingerprint != other.fingerprint,
+        )
+        return _Compared(changes=tuple(changes[:CHANGES_MOST]), total=len(changes), keys=keys)
+
+    def _assets(self, since: State, until: State) -> list[str]:
+        """The files that are served by their paths and differ."""
+        if since.commit == until.commit:
+            return []
+        return [change.path for change in self._store.diff(since.commit, until.commit) if kind_of(change.path)]
+
+
+def _was_seen(change: Change, before: Catalog, present: Catalog) -> bool:
+    """Whether what *change* names can be seen now, or could when the caller last looked.
+
+    What came and went in between the caller never held, and the site may not want to name it any more.
+    """
+    named = [change.entry, *([change.before] if change.before is not None else [])]
+    return any(_has(catalog, entry) for entry in named for catalog in (before, present))
+
+
+def _has(catalog: Catalog, entry: Entry) -> bool:
+    return catalog.find(entry.collection, entry.slug, (entry.locale,)) is not None
+
+
+def describe(change: Change) -> dict[str, Any]:
+    """A change as an event tells it: which entry, and what became of it."""
+    told: dict[str, Any] = {"change": change.change, **_address(change.entry)}
+    if change.change == "renamed" and change.before is not None:
+        told["from"] = _address(change.before)
+    if change.fields:
+        told["fields"] = list(change.fields)
+    if change.by:
+        told["by"] = list(change.by)
+    return told
+
+
+def _address(entry: Entry) -> dict[str, str]:
+    return {name: getattr(entry, name) for name in ("id", "collection", "slug", "locale")}
+
+
+def _aware(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
