@@ -5,6 +5,7 @@ a collection or a field that only drafts have must not be told of by the model.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from math import inf
 from zoneinfo import ZoneInfo
 
@@ -78,7 +79,7 @@ def infer_model(store: Store, commit: CommitId, branch: str, now: float | None =
         except CMSError as error:
             findings.append(finding_of(error, path=path))
     findings += [finding_of(error) for error in check_references(collections)]
-    return ContentModel(
+    model = ContentModel(
         settings=settings,
         collections=collections,
         sources={},
@@ -86,6 +87,15 @@ def infer_model(store: Store, commit: CommitId, branch: str, now: float | None =
         findings=tuple(findings),
         notes=adoption.notes,
     )
+    return model if now is None else replace(model, notes=(*model.notes, *_unseen(store, commit, model, now)))
+
+
+def _unseen(store: Store, commit: CommitId, model: ContentModel, now: float) -> Iterator[str]:
+    """A note for every content file that the model has no place for because the public sees nothing of it."""
+    placeless = [file for file in store.list_files(commit) if is_markdown(file.path) and not model.place(file.path)]
+    for path, source in _sources(store, placeless):
+        if not is_public_source(source, now):
+            yield f"left out: {path} (it cannot be read, or the public does not see it)"
 
 
 def is_public_source(source: bytes, now: float) -> bool:
