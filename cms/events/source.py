@@ -6,7 +6,6 @@ from heapq import merge
 from typing import NamedTuple, Protocol
 
 from cms.catalog import Catalog
-from cms.dates import format_rfc3339
 from cms.delta import Timeline
 from cms.delta.deltas import Deltas
 from cms.errors import FullSyncNeeded, InvalidQuery, InvalidSettings, NotFound
@@ -128,7 +127,6 @@ class Events:
         data = {
             "commit": timeline.tip,
             "position": str(mark.position),
-            "at": format_rfc3339(now, timeline.present.zone),
             "detail": detail,
         }
         return Batch([(mark, Event(kind=RESET, at=now.timestamp(), mark=mark, data=data))], mark)
