@@ -1,6 +1,7 @@
 """``/diff``: what differs between two views, for whoever may open both."""
 
 import copy
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -120,6 +121,10 @@ def describe_diff(diff: Diff, old: Side, new: Side) -> dict[str, Any]:
         "entries": [_entry(item, old, new) for item in diff.entries],
         "files": [_file(item, old, new) for item in diff.files],
         "dangling": [_dangling(item) for item in diff.dangling],
+        "collections": [
+            {"change": item.change, "collection": item.collection, "fields": [asdict(each) for each in item.fields]}
+            for item in diff.collections
+        ],
         "answers": [
             {
                 "change": item.change,

@@ -9,6 +9,7 @@ from cms.api.state import BASE
 
 Json = dict[str, Any]
 FLAG: Json = {"type": "boolean"}
+KIND: Json = {"type": ["string", "null"], "description": "The type in words."}
 CHANGE: Json = {**TEXT, "enum": ["created", "updated", "renamed", "deleted"]}
 ADDRESS: Json = dict.fromkeys(("id", "collection", "slug", "locale", "path"), TEXT)
 
@@ -75,6 +76,7 @@ def _data() -> Json:
             "entries": _listed(schema_of("DiffEntry")),
             "files": _listed(thing(file)),
             "dangling": {**_listed(thing(dangling, optional=("now",))), "description": "What would lead nowhere; `now`: where it went."},
+            "collections": _listed(thing({"change": CHANGE, "collection": TEXT, "fields": _listed(thing({"field": TEXT, "before": KIND, "after": KIND}))})),
             "answers": {**_listed(thing(answered, optional=("from", "fields", "by"))), "description": "What everybody is answered differently."},
         }
     )  # fmt: skip

@@ -134,6 +134,13 @@ def tell_diff(found: Diff) -> Iterator[Text]:
         for item in found.dangling:
             yield _tell_dangling(item)
         yield Text()
+    if found.collections:
+        yield Text("Collections", style="bold")
+        for each in found.collections:
+            yield Text(printable(f"  {SENTENCES[each.change]}: {each.collection}"))
+            for field in each.fields:
+                yield Text("  ").append_text(_tell_field(field, None))
+        yield Text()
     if found.answers:
         yield Text("What the public API will answer differently", style="bold")
         for change in found.answers:

@@ -13,6 +13,7 @@ from cms.bodies import Bodies
 from cms.catalog import Catalog
 from cms.delta.affected import Slug, find_referrers
 from cms.delta.changes import Change, Source, find_changes
+from cms.delta.models import CollectionDiff, compare_models
 from cms.delta.renames import find_renames
 from cms.delta.words import TextDiff, compare_words
 from cms.entry import Entry
@@ -131,6 +132,7 @@ class Diff:
 
     Attributes:
         answers: what the public API answers differently.
+        collections: what callers of the API can ask for that they could not, or no more.
         counts: how much there is of each, shown or not.
         is_too_large: not all of it is shown, or worked out.
     """
@@ -139,6 +141,7 @@ class Diff:
     files: tuple[FileDiff, ...] = ()
     dangling: tuple[Dangling, ...] = ()
     answers: tuple[Change, ...] = ()
+    collections: tuple[CollectionDiff, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
     is_too_large: bool = False
 
@@ -161,8 +164,13 @@ class _Comparison:
         paths = self._differing()
         pairs = [(self._old.find(path), self._new.find(path)) for path in sorted(paths)]
         touched = [(before, after) for before, after in pairs if (before or after) and before != after]
+        models = self._old.catalog.model, self._new.catalog.model
+        # A model that nobody wrote down may have been guessed from what not everybody may see.
+        sees_all = self._old.sees_all and self._new.sees_all
+        is_told = sees_all or not any(model.is_inferred for model in models)
+        collections = compare_models(*models) if is_told else ()
         if len(touched) > DIFFERING_MOST:
-            return Diff(entries=(), counts={"entries": len(touched)}, is_too_large=True)
+            return Diff(entries=(), collections=collections, counts={"entries": len(touched)}, is_too_large=True)
         met = self._paired(touched)
         counts: Counter[str] = Counter(entries=len(met))
         entries = tuple(self._entry(*each) for each in met[:SHOWN_MOST])
@@ -177,6 +185,7 @@ class _Comparison:
             files=files,
             dangling=dangling[:SHOWN_MOST],
             answers=answers[:SHOWN_MOST],
+            collections=collections,
             counts=counts,
             is_too_large=max(len(met), len(names), len(dangling), len(answers)) > SHOWN_MOST
             or any(item.is_too_large for item in entries)

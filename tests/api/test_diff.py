@@ -122,6 +122,33 @@ def test_of_very_much_the_numbers_are_told(repo: Repo, serve: Serve) -> None:
     assert len(answer["data"]["entries"]) == 200
 
 
+def test_collections_and_the_types_of_fields_are_compared(repo: Repo, serve: Serve) -> None:
+    schema = (
+        MODEL["schemas/posts.yaml"]
+        .replace("stars: {type: integer}", "stars: {type: array, items: {type: string}}")
+        .replace("  weight: {type: number}\n", "")
+    )
+    first = two_states(
+        repo,
+        {"posts/a.md": post()},
+        {
+            "schemas/posts.yaml": schema,
+            "schemas/people.yaml": None,
+            "schemas/pets.yaml": "x-path: pets/{slug}.md\ntype: object\n",
+        },
+    )
+    found = serve().data(f"/diff?from={first}")["collections"]
+    assert [(each["change"], each["collection"]) for each in found] == [
+        ("deleted", "people"),
+        ("created", "pets"),
+        ("updated", "posts"),
+    ]
+    assert found[2]["fields"] == [
+        {"field": "stars", "before": "integer", "after": "list of string"},
+        {"field": "weight", "before": "number", "after": None},
+    ]
+
+
 # -- who may see what --------------------------------------------------------------------------------------------------
 
 
