@@ -5,21 +5,27 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from cms.views import View
+
 API = "/api/v1"
 REDIRECTS_MOST = 3
 
 
-def get(application: Any, url: str) -> tuple[int, bytes]:
-    """(status, body) of a GET request to an ASGI *application*, redirects followed, without a network."""
+def get(application: Any, url: str, *, view: View | None = None) -> tuple[int, bytes]:
+    """(status, body) of a GET request to an ASGI *application*, redirects followed, without a network.
+
+    Args:
+        view: what to answer from, for who may open any.
+    """
     for _ in range(REDIRECTS_MOST):
-        status, location, body = asyncio.run(_request(application, url))
+        status, location, body = asyncio.run(_request(application, url, view))
         if not 300 <= status < 400:
             break
         url = location
     return status, body
 
 
-async def _request(application: Any, url: str) -> tuple[int, str, bytes]:
+async def _request(application: Any, url: str, view: View | None) -> tuple[int, str, bytes]:
     parts = urlsplit(url)
     messages: list[Mapping[str, Any]] = []
 
@@ -43,6 +49,8 @@ async def _request(application: Any, url: str) -> tuple[int, str, bytes]:
         "client": None,
         "server": ("localhost", 80),
     }
+    if view is not None:
+        scope["view"] = view
     await application(scope, receive, send)
     headers = dict(messages[0]["headers"])
     body = b"".join(message.get("body", b"") for message in messages[1:])

@@ -18,12 +18,14 @@ from cms.cli.application import API, get
 from cms.cli.exits import Refused, exit_code_of
 from cms.cli.output import counted, out, print_bytes, print_json, print_note
 from cms.cli.sites import BranchOption, LocaleOption, SiteOption, open_site, update_search
+from cms.cli.viewing import AtOption, DraftOption, RefOption, open_view
 from cms.finding import printable
 from cms.params import split_query
 
 CONDITION = re.compile(r"([^=<>!~\[\]]+)((?:\[[^\]]*\])*)(>=|<=|!=|=|<|>|~)(.*)", re.DOTALL)
 OPERATORS = {"=": "", "!=": "[ne]", ">=": "[gte]", "<=": "[lte]", ">": "[gt]", "<": "[lt]", "~": "[icontains]"}
 COLUMNS = ("slug", "locale", "title", "published_at")
+NO_VIEW = ("", "", ())
 MARK = re.compile(r"<mark>(.*?)</mark>", re.DOTALL)
 
 Pairs = list[tuple[str, str]]
@@ -75,6 +77,9 @@ def list_entries(
     include: IncludeOption = "",
     facet: FacetOption = "",
     query: QueryOption = "",
+    ref: RefOption = "",
+    at: AtOption = "",
+    draft: DraftOption = None,
     site: SiteOption = None,
     branch: BranchOption = "",
     is_json: JsonOption = False,
@@ -91,6 +96,7 @@ def list_entries(
         branch,
         f"/entries/{quote(collection)}",
         pairs,
+        view=(ref, at, draft or ()),
         uses_search=any(name in ("search", "q") for name, _ in pairs),
     )
     if is_json:
@@ -113,6 +119,9 @@ def show(
     fields: FieldsOption = "",
     include: IncludeOption = "",
     query: QueryOption = "",
+    ref: RefOption = "",
+    at: AtOption = "",
+    draft: DraftOption = None,
     site: SiteOption = None,
     branch: BranchOption = "",
     is_json: JsonOption = False,
@@ -126,7 +135,7 @@ def show(
     if not format and not is_json and not fields:
         format = "markdown"
     pairs = read_pairs(query, None) + given(format=format, locale=locale, fields=fields, include=include)
-    answer = ask(site, branch, f"/entries/{quote(collection)}/{quote(slug)}", pairs)
+    answer = ask(site, branch, f"/entries/{quote(collection)}/{quote(slug)}", pairs, view=(ref, at, draft or ()))
     if is_json:
         return print_json(answer)
     return print_entry(json.loads(answer)["data"])
@@ -150,6 +159,9 @@ def search(
     fields: FieldsOption = "",
     facet: FacetOption = "",
     query: QueryOption = "",
+    ref: RefOption = "",
+    at: AtOption = "",
+    draft: DraftOption = None,
     site: SiteOption = None,
     branch: BranchOption = "",
     is_json: JsonOption = False,
@@ -157,7 +169,7 @@ def search(
     """Search the full text of all collections, best hits first."""
     pairs = [*given(q=" ".join(words or ()), similar=similar), *read_pairs(query, filter)]
     pairs += given(collection=collection, sort=sort, limit=limit, page=page, locale=locale, fields=fields, facet=facet)
-    answer = ask(site, branch, "/search", pairs, uses_search=True)
+    answer = ask(site, branch, "/search", pairs, view=(ref, at, draft or ()), uses_search=True)
     if is_json:
         return print_json(answer)
     return print_hits(json.loads(answer))
@@ -193,17 +205,30 @@ def given(**options: object) -> Pairs:
     return [(name, str(value)) for name, value in options.items() if value not in ("", None)]
 
 
-def ask(site: Path | None, branch: str, path: str, pairs: Pairs, *, uses_search: bool = False) -> bytes:
+def ask(
+    site: Path | None,
+    branch: str,
+    path: str,
+    pairs: Pairs,
+    *,
+    view: tuple[str, str, Sequence[str]] = NO_VIEW,
+    uses_search: bool = False,
+) -> bytes:
     """The API's answer to a GET request for *path*.
+
+    Args:
+        view: a ref, a moment and drafts to read from.
 
     Raises:
         Refused: the answer is a problem; says what the problem says.
+        CMSError: there is no such view.
     """
     opened, _ = open_site(site, branch)
     try:
         if uses_search and not opened.is_empty:
             update_search(opened)
-        status, body = get(build_app(opened), f"{API}{path}?{urlencode(pairs)}")
+        opened_view = open_view(opened, *view) if not opened.is_empty else None
+        status, body = get(build_app(opened), f"{API}{path}?{urlencode(pairs)}", view=opened_view)
         if status >= 400:
             problem = json.loads(body)
             raise Refused(str(problem.get("detail", problem)), code=exit_code_of(str(problem.get("code"))))
