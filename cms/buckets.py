@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
+from itertools import pairwise
 from math import floor
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
@@ -188,6 +189,6 @@ def _numbers(text: str, written: str, parameter: str) -> Bucket:
         return Widths(numbers[0])
     if len(numbers) > EDGES_MOST:
         raise InvalidQuery(f"{text[:80]!r}: at most {EDGES_MOST} edges", parameter=parameter)
-    if any(low >= high for low, high in zip(numbers, numbers[1:], strict=False)):
+    if any(low >= high for low, high in pairwise(numbers)):
         raise InvalidQuery(f"{text!r}: the edges of ranges must ascend", parameter=parameter)
     return Edges(numbers)
