@@ -47,6 +47,7 @@ from cms.inferred import infer_model
 from cms.log import configure_log
 from cms.settings import read_environment
 from cms.site import Site
+from cms.warming import Warmer
 from cms.workflow.pushes import PushJudge
 
 log = structlog.get_logger(__name__)
@@ -150,7 +151,7 @@ def build_app(site: Site, clock: Clock = time.time) -> ASGIApp:
     metrics, git = Metrics(site), GitTransport()
     app = Starlette(
         routes=routes(metrics, git),
-        lifespan=_lifespan(site, git),
+        lifespan=_lifespan(site, git, Warmer(site, f"{BASE}/assets/", metrics.answered)),
         exception_handlers={CMSError: on_error, HTTPException: on_http_error, Exception: on_failure},
     )
     # A redirect by Starlette would name the scheme and host that it sees, which are wrong behind a proxy.
@@ -158,7 +159,9 @@ def build_app(site: Site, clock: Clock = time.time) -> ASGIApp:
     return Gate(app, site, metrics, clock)
 
 
-def _lifespan(site: Site, git: GitTransport) -> Callable[[Starlette], AbstractAsyncContextManager[dict[str, Event]]]:
+def _lifespan(
+    site: Site, git: GitTransport, warmer: Warmer
+) -> Callable[[Starlette], AbstractAsyncContextManager[dict[str, Event]]]:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[dict[str, Event]]:
         del app
@@ -174,7 +177,9 @@ def _lifespan(site: Site, git: GitTransport) -> Callable[[Starlette], AbstractAs
                 pass  # nobody may change this site
             except CMSError as error:
                 log.warning("office.closed", reason=str(error))
+        warmer.start()
         yield {CLOSING: Event()}
+        await to_thread.run_sync(warmer.stop)
         await git.close()
         site.close()
 

@@ -88,6 +88,7 @@ ORDER = (
         "delta",
         "events",
         "site",
+        "warming",
         "log",
     ),
     *("api", "githttp", "app", "cli"),

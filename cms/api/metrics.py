@@ -46,6 +46,10 @@ class Metrics:
             place += 1
         self._times[place] += 1
 
+    def answered(self) -> int:
+        """How many requests were answered so far."""
+        return sum(self._times)
+
     def collect(self, *, is_all: bool) -> Iterator[Metric]:
         """All of it as it is now; of the findings those that may be told, or *is_all*."""
         requests = CounterMetricFamily("cms_requests", "Requests answered.", labels=["route", "method", "status"])
