@@ -349,18 +349,13 @@ def split_place(raw: bytes) -> tuple[bytes, bytes]:
     place: list[bytes] = []
     kept: list[bytes] = []
     for part in raw.split(b"&"):
-        (place if _is_place(part) else kept).append(part)
+        (place if _names_place(part.partition(b"=")[0]) else kept).append(part)
     return b"&".join(kept), b"&".join(place)
-
-
-def _is_place(part: bytes) -> bool:
-    """Whether *part* names a page, also when its name is percent-encoded or has empty brackets."""
-    name = part.partition(b"=")[0]
-    return _names_place(name) if b"%" in name or b"[" in name else part.startswith(PLACES)
 
 
 @lru_cache(maxsize=512)
 def _names_place(name: bytes) -> bool:
+    """Whether *name* is that of a page, also when it is percent-encoded or has empty brackets."""
     matched = NAME.fullmatch(unquote_to_bytes(name).decode("utf-8", "replace"))
     return matched is not None and ALIASES.get(matched[1], matched[1]) in ("page", "offset")
 
