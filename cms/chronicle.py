@@ -72,16 +72,17 @@ class Chronicle:
         steps = annals.steps_about(annals.order(*parents), paths, parents)
         return base.retraced(reader, merge, paths, chain([step], steps), base.departed)
 
-    def steps(self, commit: CommitId, published: CommitId) -> Iterator[Step]:
+    def steps(self, commit: CommitId, published: CommitId | None = None) -> Iterator[Step]:
         """All commits that lead to *commit*, in the order of ``git log --topo-order``.
 
         Args:
-            published: where the published branch is: most of what is asked for leads there.
+            published: where the published branch is, to which most of what is asked for leads; None: *commit* is most likely there.
 
         Raises:
             RepositoryProblem: as ``history_at``.
         """
-        annals = self._annals_with(commit, published)
+        known = self._annals
+        annals = self._annals_with(commit, published or (commit if known is None else known.main))
         return map(annals.step, annals.order(commit))
 
     def steps_about(self, commits: Sequence[CommitId], paths: Iterable[str], published: CommitId) -> Iterator[Step]:

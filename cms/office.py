@@ -13,6 +13,7 @@ from cms.auth import Accounts, PreviewGrant
 from cms.errors import CMSError
 from cms.permissions import Principal
 from cms.policy import Policy
+from cms.proof.origins import ReadSteps
 from cms.proof.prover import Prover
 from cms.publicclone import PublicClone
 from cms.pushlog import PushLog
@@ -40,6 +41,7 @@ class Office:
         accounts: Accounts,
         key: ServerKey,
         address: str = "",
+        steps: ReadSteps | None = None,
     ) -> None:
         """Use :meth:`open`."""
         self.store = store
@@ -58,17 +60,25 @@ class Office:
             server_keys=[key.public_key, *key.past_keys],
             address=address,
         )
-        self.prover = Prover(store, ref, self.log)
+        self.prover = Prover(store, ref, self.log, steps=steps)
         self.scheduler = Scheduler(self.flow, is_active=self.is_active)
 
     @classmethod
     def open(
-        cls, store: Store, ref: str, folder: Path, *, snapshot: Callable[[], Snapshot], address: str = ""
+        cls,
+        store: Store,
+        ref: str,
+        folder: Path,
+        *,
+        snapshot: Callable[[], Snapshot],
+        address: str = "",
+        steps: ReadSteps | None = None,
     ) -> "Office":
         """Open the state *folder*, made when it is not there, and clear away what a crash left.
 
         Args:
             address: where this server is reached, when ``cms.toml`` does not say.
+            steps: reads all commits that lead to one, where somebody knows them already.
 
         Raises:
             RepositoryProblem, AccountsUnavailable: the folder cannot be used.
@@ -76,7 +86,7 @@ class Office:
         """
         accounts = Accounts.open(folder)
         key = ServerKey.load_or_create(folder)
-        office = cls(store, ref, folder, snapshot=snapshot, accounts=accounts, key=key, address=address)
+        office = cls(store, ref, folder, snapshot=snapshot, accounts=accounts, key=key, address=address, steps=steps)
         for lock in remove_stale_locks(store):
             log.warning("repository.lock_removed", file=lock, reason="nobody held it; a process was killed")
         try:

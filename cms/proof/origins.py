@@ -7,7 +7,7 @@ past the workflow; all before is imported history, whatever it looks like.
 All commits are read in one pass; later only those that are new.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cms.commits import Step, read_few_steps, read_steps
@@ -18,6 +18,7 @@ from cms.store import Store
 from cms.trailers import read_trailers
 
 Moves = Mapping[CommitId, LogEntry]
+ReadSteps = Callable[[CommitId], Iterable[Step]]
 _PUBLISHING = frozenset({"publish", "bypass", "push"})
 
 
@@ -75,21 +76,25 @@ def find_moves(log: PushLog, ref: str) -> Moves:
     return {move.new: entry for entry, move in entries if move.ref == ref and move.new is not None}
 
 
-def find_origins(store: Store, commit: CommitId, moves: Moves) -> Origins:
+def find_origins(store: Store, commit: CommitId, moves: Moves, read: ReadSteps | None = None) -> Origins:
     """Find out where everything at *commit* came from.
 
     Args:
         moves: from ``find_moves``.
+        read: reads all commits that lead to one, where somebody knows them already.
 
     Raises:
         RepositoryProblem: Git's program is missing or fails, or an object is missing or damaged.
     """
     found = Origins(commit, {file.path: file.blob for file in store.list_files(commit)})
-    steps = {step.stamp.commit: step for step in read_steps(store, commit)}
+    found_steps = read_steps(store, commit) if read is None else read(commit)
+    steps = {step.stamp.commit: step for step in found_steps}
     return _complete(store, found, _line(commit, steps), steps, moves)
 
 
-def follow_origins(store: Store, old: Origins, commit: CommitId, moves: Moves) -> Origins:
+def follow_origins(
+    store: Store, old: Origins, commit: CommitId, moves: Moves, read: ReadSteps | None = None
+) -> Origins:
     """Return the origins at another commit; when *old* leads to it, at the cost of what is new.
 
     Raises:
@@ -100,7 +105,7 @@ def follow_origins(store: Store, old: Origins, commit: CommitId, moves: Moves) -
     steps = {step.stamp.commit: step for step in read_steps(store, commit, old.commit)}
     line = _line(commit, steps)
     if not line or line[-1].parents[:1] != (old.commit,):
-        return find_origins(store, commit, moves)
+        return find_origins(store, commit, moves, read)
     files = dict(old.files)
     for change in store.diff(old.commit, commit):
         if change.new is None:

@@ -15,7 +15,7 @@ from cms.people import read_policy
 from cms.policy import Policy
 from cms.proof.grounds import ChangeProof, EntryProof, PublicationProof, Report, Standing
 from cms.proof.judging import judge_file, judge_publication
-from cms.proof.origins import Origins, add_publication, find_moves, find_origins, follow_origins
+from cms.proof.origins import Origins, ReadSteps, add_publication, find_moves, find_origins, follow_origins
 from cms.proof.replay import Replay, Replayer
 from cms.proof.rules import Rules
 from cms.proof.signers import AllowedSigners
@@ -49,14 +49,24 @@ class _Known:
 class Prover:
     """Proves what is live on one published branch. Keeps what it worked out; safe to use from many threads."""
 
-    def __init__(self, store: Store, ref: str, log: PushLog, *, signers: AllowedSigners | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        ref: str,
+        log: PushLog,
+        *,
+        signers: AllowedSigners | None = None,
+        steps: ReadSteps | None = None,
+    ) -> None:
         """Prepare; nothing is read yet.
 
         Args:
             ref: the published branch, a full name.
             signers: whose keys count; None: those that ``cms.toml`` lists.
+            steps: reads all commits that lead to one, where somebody knows them already.
         """
         self._store = store
+        self._steps = steps
         self._ref = ref
         self._log = log
         self._signers = signers
@@ -160,9 +170,9 @@ class Prover:
             return known
         moves = find_moves(self._log, self._ref)
         if known is not None and known.newest is not None:
-            origins = follow_origins(self._store, known.origins, commit, moves)
+            origins = follow_origins(self._store, known.origins, commit, moves, self._steps)
         else:
-            origins = find_origins(self._store, commit, moves)
+            origins = find_origins(self._store, commit, moves, self._steps)
         if known is not None:
             known.replayer.close()
         policy, problem = self._read_policy(commit)
