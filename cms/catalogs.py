@@ -7,7 +7,7 @@ import copy
 
 from cms.cache import DerivedCache
 from cms.catalog import Catalog, last_moment
-from cms.departed import Departures
+from cms.departed import Departures, FindState
 from cms.history import History
 from cms.snapshot import Snapshot
 from cms.store import Store
@@ -23,10 +23,11 @@ FOLLOWED_MOST = 300
 class Catalogs:
     """The catalogs of the views of one site. Safe to use from many threads."""
 
-    def __init__(self, store: Store, cache: DerivedCache) -> None:
-        """Nothing is made before somebody asks."""
+    def __init__(self, store: Store, cache: DerivedCache, find_state: FindState) -> None:
+        """Nothing is made before somebody asks; *find_state* is for ``Departures``."""
         self._store = store
         self._cache = cache
+        self._find_state = find_state
         # What an id belongs to is kept with it, so that no other thing can have the same.
         self._made: Bounded[tuple[int, float], tuple[Snapshot, Catalog]] = Bounded(KEPT)
         self._labelled: Bounded[tuple[int, Label], tuple[Catalog, Catalog]] = Bounded(KEPT)
@@ -61,7 +62,9 @@ class Catalogs:
 
     def departures(self, history: History) -> Departures:
         """What old addresses meant by *history*."""
-        return self._departures.get(id(history), lambda: (history, Departures(self._store, self._cache)))[1]
+        return self._departures.get(
+            id(history), lambda: (history, Departures(self._store, self._cache, self._find_state))
+        )[1]
 
 
 def _can_follow(old: Snapshot, new: Snapshot) -> bool:

@@ -1,16 +1,18 @@
 """What became of an address that names no entry any more: it was renamed, it was withdrawn, or it never named anything.
 
 Whoever asks knows the public API and nothing else, so only what was public counts: a file that went while it was hidden, under
-embargo, expired or broken is like one that never was. An address is what the file meant while it was there: by the schemas of
+embargo, expired or broken is like one that never was, and so is one that came and went between two published states. An address is what the file meant while it was there: by the schemas of
 that time, with the slug that it gave itself. What stands at an address now, and ``aliases``, come before anything told here.
 
 The addresses are worked out when the first one is asked for, kept on disk, and followed from there.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from threading import Lock
 from typing import NamedTuple
+
+import msgspec
 
 from cms.cache import DerivedCache
 from cms.catalog import EVERY_LOCALE, Catalog, LocaleChain
@@ -26,6 +28,8 @@ from cms.settings import SCHEMAS_FOLDER, SETTINGS_FILE
 from cms.snapshot import place_entry
 from cms.store import Store
 from cms.whereabouts import Departed, Departure
+
+FindState = Callable[[CommitId], CommitId | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +83,11 @@ class _Former(NamedTuple):
 class Departures:
     """The former addresses of one site."""
 
-    def __init__(self, store: Store, cache: DerivedCache) -> None:
+    def __init__(self, store: Store, cache: DerivedCache, find_state: FindState | None = None) -> None:
+        """*find_state* gives the published state that a commit is or came after; without it every commit was published."""
         self._store = store
         self._cache = cache
+        self._find_state = find_state
         self._lock = Lock()
         self._index: _Index | None = None
         self._first_paths: tuple[_Index, dict[str, str]] | None = None
@@ -110,6 +116,23 @@ class Departures:
             if found is not None:
                 return Moved(found.collection, found.slug)
         return Withdrawn(address.at)
+
+    def of_file(self, catalog: Catalog, path: str) -> Departure | None:
+        """What became of a file that is no entry, at a path where there is none now; None when the public never saw one there.
+
+        Raises:
+            RepositoryProblem: the repository cannot be read.
+        """
+        known = catalog.snapshot.history.departed.get(path, ())
+        return next(filter(None, (self._as_seen(path, departure) for departure in known)), None)
+
+    def _as_seen(self, path: str, departure: Departure) -> Departure | None:
+        """*departure* of the file as the public saw it last; None when no published state had it."""
+        state = self._find_state(departure.before) if self._find_state is not None else departure.before
+        if state == departure.before:
+            return departure
+        blob = self._store.find_blob(state, path) if state is not None else None
+        return msgspec.structs.replace(departure, blob=blob, before=state) if blob is not None else None
 
     def first_paths(self, catalog: Catalog) -> Mapping[str, str]:
         """For each file that had another path when it was first public, that path.
@@ -175,7 +198,10 @@ class Departures:
 
     def _place(self, departed: Departed, catalog: Catalog) -> Iterator[_Former]:
         models: dict[CommitId, ContentModel | None] = {}
-        for path, departure in ((path, each) for path, departures in departed.items() for each in departures):
+        every = ((path, self._as_seen(path, each)) for path, departures in departed.items() for each in departures)
+        for path, departure in every:
+            if departure is None:
+                continue
             if departure.before not in models:
                 models[departure.before] = self._model_before(departure.before, catalog)
             model = models[departure.before]

@@ -89,6 +89,22 @@ class PublishedStates:
         place = line.places.get(commit)
         return line.commits[place - 1] if place else None
 
+    def reached_by(self, tip: CommitId, commit: CommitId) -> CommitId | None:
+        """The state that *commit* is, or the last one that it came after; None when it came after none.
+
+        A commit that became public together with later ones was never published itself. Where no log says so, every commit was.
+        """
+        if not self._log.about(self._ref):
+            return commit
+        line = self._follow(tip)
+        with self._store.parent_reader() as read:
+            for _ in range(LOST_MOST):
+                parents, _time = read(commit) if commit not in line.places else ((), 0)
+                if not parents:
+                    break
+                commit = parents[0]
+        return commit if commit in line.places else None
+
     def between(self, tip: CommitId, old: CommitId, new: CommitId) -> Sequence[CommitId] | None:
         """The states after *old* up to *new*, oldest first; None when one of them is no state, or *new* the earlier one."""
         line = self._follow(tip)

@@ -130,7 +130,7 @@ class Views:
         self._store = home.store
         self._cache = cache
         self._snapshots = Snapshots(home.store, lambda: home.catalog.snapshot, home.infer_at, home.chronicle.history_at)
-        self._catalogs = Catalogs(home.store, cache)
+        self._catalogs = Catalogs(home.store, cache, self.find_state)
         self._combined: Bounded[tuple[CommitId, tuple[Part, ...]], tuple[Combined, Snapshot]] = Bounded(COMBINED_KEPT)
         self._bodies = Bodies(home.store, cache, BODIES_BYTES)
         self._published: PublishedStates | None = None
@@ -155,6 +155,10 @@ class Views:
         if self._published is None:
             self._published = PublishedStates(self._store, self._home.ref, self._home.push_log())
         return self._published
+
+    def find_state(self, commit: CommitId) -> CommitId | None:
+        """The published state that *commit* is, or the last one that it came after."""
+        return self.published.reached_by(self._home.catalog.snapshot.commit.id, commit)
 
     # -- opening -------------------------------------------------------------------------------------------------------
 

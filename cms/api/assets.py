@@ -29,10 +29,10 @@ def _answer(ctx: Context, path: str) -> Response:
         kind = ""
     blob = ctx.reader.find_blob(ctx.catalog.snapshot.commit.id, path) if kind else None
     if blob is None:
-        departures = ctx.catalog.snapshot.history.departed.get(path) if kind else None
-        if departures is None:
+        departure = ctx.departures.of_file(ctx.catalog, path) if kind else None
+        if departure is None:
             raise NotFound(f"there is no asset {path!r}")
-        target = departures[0].to
+        target = departure.to
         if target is None or not kind_of(target):
             raise Gone(f"the asset {path!r} was withdrawn")
         return RedirectResponse(link_of(ctx.catalog, f"{BASE}/assets/{quote(target)}"), 308)

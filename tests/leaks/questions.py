@@ -91,7 +91,9 @@ def parameter(name: str, random: Random) -> tuple[str, str]:
         case "at" | "since_at":
             return name, pick(AT)
         case "ref" | "since" | "until" | "from" | "to":
-            return name, pick((*BRANCHES, "main", "v1", ABSENT, "draft:merger", "HEAD"))
+            return name, pick(
+                (*BRANCHES, "main", "v1", ABSENT, "draft:merger", "HEAD", *(4 * [f"commit-{random.randrange(40):06}"]))
+            )
         case "draft" | "with":
             return name, pick((*DRAFTS, "absent", "merger,x"))
         case "preview":

@@ -11,6 +11,7 @@ By default there are a thousand pairs; ``CMS_LEAK_PAIRS`` asks for more, ``CMS_L
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from random import Random
 
 import orjson
@@ -23,6 +24,7 @@ from cms.app import GitTransport, routes
 from tests.api.tools import post
 from tests.leaks.hiding import (
     BRANCHES,
+    WORDS,
     beside_public,
     broken_entry,
     hidden_entry,
@@ -150,6 +152,77 @@ class InsideSteps:
         return files
 
 
+class PastSteps:
+    """Changes of what everybody saw once, between two moments at which it is the same in both: nobody asked meanwhile."""
+
+    def __init__(self, pair: Pair, random: Random, name: str) -> None:
+        self.pair, self.random, self.name = pair, random, name
+
+    async def __call__(self, number: int) -> list[Question]:
+        path = self.random.choice((f"posts/{self.name}.md", f"posts/{self.name}.en.md", f"images/{self.name}.png"))
+        now = f"It is said in {number}."
+        self.pair.keep(({path: self._text(number)}, {path: self._text(number)}))
+        is_gone = path.startswith("images/") or self.random.random() < 0.5
+        self.pair.publish({path: None if is_gone else post("Said once", now)})
+        commit = f"commit-{self.random.randrange(len(self.pair.commits)):06}"
+        return [
+            Question("GET", f"/api/v1/entries/posts/{self.name}?ref={commit}"),
+            Question("GET", f"/api/v1/entries/posts?ref={commit}"),
+            Question("GET", f"/api/v1/assets/images/{self.name}.png"),
+        ]
+
+    def _text(self, number: int) -> str:
+        random = self.random
+        title, body = random.choice(WORDS), " ".join(random.choices(WORDS, k=20))
+        return post(
+            f"{title} {random.random()}",
+            body,
+            date=f"2019-01-{number % 28 + 1:02}",
+            tags=f"[{title}]",
+            stars=str(number),
+        )
+
+
+class SkippingSteps:
+    """Several commits that became public at once, by the log: those between were never published."""
+
+    def __init__(self, pair: Pair, random: Random) -> None:
+        self.pair, self.random = pair, random
+
+    async def __call__(self, number: int) -> list[Question]:
+        asked: list[Question] = []
+        at = max(server.repo.clock for server in self.pair.servers)
+        ids = []
+        for server in self.pair.servers:
+            slug, main = self.random.choice(("slip", "mishap", "oops")), server.repo.git("rev-parse", "main")
+            between = {
+                f"posts/{slug}.md": post(
+                    f"A {slug}", " ".join(self.random.choices(WORDS, k=9)), aliases=f"[{slug}-too]"
+                ),
+                f"images/{slug}.png": f"\x89PNG {number}",
+                "posts/open.md": post(f"Open {slug}", "Not yet."),
+            }
+            skipped = server.repo.commit(between, branch="pushed", parents=[main], at=at + timedelta(minutes=1))
+            after = {
+                f"posts/{slug}.md": None,
+                f"images/{slug}.png": None,
+                "posts/open.md": post("Open fish", f"Number {number}."),
+            }
+            new = server.repo.commit(after, branch="pushed", at=at + timedelta(minutes=2))
+            server.push(main, new, at + timedelta(minutes=3))
+            ids.append(new)
+            asked += [
+                Question("GET", f"/api/v1/{place}")
+                for place in (
+                    *(f"entries/posts?ref={skipped}", f"changes?since={skipped}", f"diff?from={skipped}"),
+                    *(f"entries/posts/{slug}", f"entries/posts/{slug}-too", f"assets/images/{slug}.png"),
+                    *("history/posts/open", "blame/posts/open", "entries/posts/open"),
+                )
+            ]
+        self.pair.note(*ids)
+        return asked
+
+
 SEARCHES = list(all_of_search())
 
 
@@ -175,7 +248,7 @@ def public_change(number: int) -> Files:
 def test_what_is_beside_the_published_branch_changes_no_answer(history: str) -> None:
     random = Random(SEED)
     with open_pair(public_files(history)) as pair:
-        run(pair, random, PAIRS * 30 // 100, BesideSteps(pair, random))
+        run(pair, random, PAIRS * 22 // 100, BesideSteps(pair, random))
         assert pair.one.repo.git("rev-parse", "main") == pair.other.repo.git("rev-parse", "main")
 
 
@@ -195,6 +268,25 @@ def test_what_is_hidden_in_a_site_without_schemas_changes_no_answer() -> None:
         step.restarts = False  # what was inferred when the server started serves as long as it fits
         run(pair, random, PAIRS * 8 // 100, step)
         assert pair.one.site.catalog.model.is_inferred
+
+
+def test_what_was_public_once_is_in_no_answer_while_the_past_is_closed() -> None:
+    random = Random(SEED)
+    with open_pair(public_files()) as pair:
+        run(pair, random, PAIRS * 5 // 100, PastSteps(pair, random, "said"), as_stranger)
+
+
+def test_what_is_withheld_is_in_no_answer_though_the_past_is_open() -> None:
+    random = Random(SEED)
+    with open_pair(public_files(OPEN_PAST + 'never = ["*/purged*"]\n')) as pair:
+        run(pair, random, PAIRS * 5 // 100, PastSteps(pair, random, "purged"), as_stranger)
+
+
+@pytest.mark.parametrize("history", ["", OPEN_PAST], ids=["past closed", "past open"])
+def test_what_lay_between_two_published_states_is_in_no_answer(history: str) -> None:
+    random = Random(SEED)
+    with open_pair(public_files(history)) as pair:
+        run(pair, random, PAIRS * 3 // 100, SkippingSteps(pair, random))
 
 
 def test_who_has_a_preview_learns_of_nothing_but_its_draft() -> None:
@@ -224,6 +316,11 @@ def test_what_editors_look_at_leaves_no_trace() -> None:
             return random.sample(SEARCHES, 3)
 
         run(pair, random, PAIRS * 6 // 100, step, without_counts)
+
+
+def as_stranger(question: Question) -> Question:
+    """As it stands: who is listed may read the past."""
+    return question
 
 
 def without_counts(question: Question) -> Question:

@@ -5,7 +5,7 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,6 +17,8 @@ from starlette.types import ASGIApp, Message
 from cms.app import build_app
 from cms.auth import Accounts, Passwords
 from cms.inferred import infer_model
+from cms.pushlog import Move
+from cms.refs import CommitId
 from cms.settings import Environment
 from cms.site import Site
 from tests.api.newsdesk import open_office
@@ -24,6 +26,7 @@ from tests.repo import Repo
 
 MEMORY = Path("/dev/shm")
 COMMIT = re.compile(rb"\b[0-9a-f]{40}\b")
+NAMED = re.compile(r"commit-(\d{6})")
 INDEXING = re.compile(rb'"search":\{[^}]*\}')
 #: A stream that says nothing more for so long has said what it knows.
 SILENCE_SECONDS = 0.05
@@ -81,6 +84,14 @@ class Server:
     def accounts(self) -> Accounts:
         return self.site.office().accounts
 
+    def push(self, old: str, new: str, at: datetime) -> None:
+        """Publish *new* in one go, and write that to the log."""
+        office = self.site.office()
+        move = Move("refs/heads/main", CommitId(old), CommitId(new))
+        office.log.append(office.flow.writer, act="push", person="eva", via="git", moves=[move], at=at)
+        office.flow.writer.move_ref(move.ref, old=move.old, new=move.new)
+        self.repo.clock = at
+
     async def ask(self, question: Question) -> Answer:
         """The answer; of a stream what it says at once."""
         parts = urlsplit(question.target)
@@ -118,6 +129,7 @@ class Server:
             "client": ("192.0.2.1", 4711),
             "server": ("localhost", 80),
         }
+        await asyncio.sleep(0)  # a request that comes later, and not one of those that had come already
         await self.app(scope, receive, send)
         headers = tuple((bytes(name), bytes(value)) for name, value in messages[0]["headers"])
         body = b"".join(bytes(message.get("body", b"")) for message in messages[1:])
@@ -131,6 +143,7 @@ class Pair:
     Attributes:
         reader, editor: the secrets of sessions, of somebody who may read what is published, and of somebody who may read drafts.
         preview: the token for the draft ``shown``.
+        commits: what was published, by its id in either; a question can name the third of them ``commit-000003``.
         known: what is called differently in the two though it is the same to callers: ids of commits, tokens.
         told: questions that got different answers, with both.
         asked: how many questions were put.
@@ -142,6 +155,7 @@ class Pair:
     editor: str = ""
     preview: str = ""
     known: dict[bytes, bytes] = field(default_factory=dict)
+    commits: list[tuple[str, str]] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
     asked: int = 0
 
@@ -153,28 +167,43 @@ class Pair:
         """The same change in both."""
         at = _later(self.servers)
         ids = [server.repo.commit(files, at=at, **more) for server in self.servers]
-        self._pair(*ids)
+        self.note(*ids)
 
     def keep(self, secrets: Sequence[Files]) -> None:
         """One secret change in each, at the same time; the commits are told to be the same."""
         at = _later(self.servers)
         ids = [server.repo.commit(files, at=at) for server, files in zip(self.servers, secrets, strict=True)]
-        self._pair(*ids)
+        self.note(*ids)
 
-    def _pair(self, one: str, other: str) -> None:
-        name = b"commit-%06d" % len(self.known)
+    def note(self, one: str, other: str) -> None:
+        """Take two commits for the same: that of the one and that of the other."""
+        name = b"commit-%06d" % len(self.commits)
         self.known[one.encode()] = self.known[other.encode()] = name
+        self.commits.append((one, other))
 
     async def compare(self, question: Question, other: Question | None = None) -> Answer:
         """Put *question* to both (*other* to the other, where its secrets are called otherwise) and note what differs."""
         self.asked += 1
-        answers = [await self.one.ask(question), await self.other.ask(other or question)]
+        put = (question, other or question)
+        answers = [await server.ask(self._named(put[place], place)) for place, server in enumerate(self.servers)]
+        if NAMED.search(
+            question.target
+        ):  # what is pinned is validated by its bytes, in which the id of the commit stands
+            answers = [_without(answer, b"etag") for answer in answers]
         if question.target.startswith(("/metrics", "/readyz")):
             answers = [_without_times(answer) for answer in answers]
         one, two = (self._normal(answer) for answer in answers)
         if one != two:
             self.told.append(describe(question, one, two))
         return answers[0]
+
+    def _named(self, question: Question, place: int) -> Question:
+        """*question* with the ids that commits have in one of the two."""
+
+        def id_of(match: re.Match[str]) -> str:
+            return self.commits[int(match[1]) % len(self.commits)][place] if self.commits else "main"
+
+        return replace(question, target=NAMED.sub(id_of, question.target))
 
     def _normal(self, answer: Answer) -> Answer:
         def rename(text: bytes) -> bytes:
@@ -188,8 +217,11 @@ def _without_times(answer: Answer) -> Answer:
     """The same without how long something took, and how far a thread is with the index, which is never twice the same."""
     text = INDEXING.sub(b"", answer.body)
     lines = [line for line in text.split(b"\n") if b"_seconds" not in line]
-    headers = tuple(pair for pair in answer.headers if pair[0] != b"content-length")
-    return Answer(answer.status, headers, b"\n".join(lines))
+    return _without(Answer(answer.status, answer.headers, b"\n".join(lines)), b"content-length")
+
+
+def _without(answer: Answer, header: bytes) -> Answer:
+    return Answer(answer.status, tuple(pair for pair in answer.headers if pair[0] != header), answer.body)
 
 
 def describe(question: Question, one: Answer, other: Answer) -> str:
@@ -239,6 +271,8 @@ def open_pair(
         pair.reader, pair.editor = [*sessions, "", ""][:2]
         for server in pair.servers:
             server.repo.clock = repo.clock
+        for commit in reversed(repo.git("rev-list", "main").split()):
+            pair.commits.append((commit, commit))
         yield pair
         for server in pair.servers:
             server.site.close()
