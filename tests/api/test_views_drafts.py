@@ -1,11 +1,13 @@
 """Views of what is not published: the token of a preview, several drafts together, and the future."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.api.newsdesk import Newsdesk
+from tests.editing.tools import FILES
 
 LIST = "/entries/posts?sort=slug&"
 PATHS = ("/entries/posts?{}", "/entries/posts/a?{}", "/search?q=new&{}", "/suggest?q=new&{}", "/collections?{}", "/?{}", "/openapi.json?{}")  # fmt: skip
@@ -188,3 +190,16 @@ def test_scheduled_drafts_that_clash_say_so(desk: Newsdesk) -> None:
 @pytest.mark.parametrize(("by", "status"), [("", 401), ("rune", 403), ("gone", 403)])
 def test_the_future_is_for_those_who_may_read_drafts(still: Newsdesk, by: str, status: int) -> None:
     assert still.ask("GET", "/entries/posts?at=2099-01-01", by).status_code == status
+
+
+def test_an_embargo_that_ends_until_then_is_over(tmp_path: Path) -> None:
+    later = soon(days=3)
+    more = {"schemas/posts.yaml": FILES["schemas/posts.yaml"].replace("additionalProperties: false", "")}
+    more["posts/c.md"] = f"---\ntitle: C\npublish_at: {later}\n---\nSoon.\n"
+    desk = Newsdesk(tmp_path, files={**FILES, **more})
+    assert titles(desk.ask("GET", f"{LIST}at={soon(days=2)}", "eva")) == ["A", "B"]
+    assert titles(desk.ask("GET", f"{LIST}at={soon(days=4)}", "eva")) == ["A", "B", "C"]
+    assert titles(desk.ask("GET", f"{LIST}ref={desk.room.main}&at={soon(days=4)}", "eva")) == ["A", "B", "C"]
+    for by, status in (("rune", 400), ("", 403)):
+        assert desk.ask("GET", f"{LIST}ref={desk.room.main}&at={soon(days=4)}", by).status_code == status
+    desk.close()
