@@ -32,6 +32,8 @@ VIEWED = tuple(
     )
 )
 VIEWED_ROOTS = ("/api/v1", "/api/v1/", "/sitemap.xml")
+#: What is answered below these is the same for ever when the view is.
+LASTING = tuple(f"/api/v1/{name}" for name in ("entries/", "suggest", "collections", "assets/"))
 PREVIEW = b"bearer cmsp_"
 FOREVER = b"max-age=31536000, immutable"
 SECRET = b"private, no-store"
@@ -166,7 +168,7 @@ class Viewing:
             headers=headers,
             body=body,
             view=view,
-            caching=_caching(view, now.timestamp(), has_secret=has_secret, is_search="searched" in inner),
+            caching=_caching(view, now.timestamp(), has_secret=has_secret, is_lasting="searched" not in inner and scope["path"].startswith(LASTING)),
             is_shown=view.is_public or (bool(spec.preview) and not spec.is_in_header),
             searched=inner.get("searched") if view.is_present else None,
         )
@@ -195,16 +197,16 @@ async def _collect(app: ASGIApp, scope: Scope) -> tuple[int, Headers, bytes]:
     return status, headers, b"".join(parts)
 
 
-def _caching(view: View, now: float, *, has_secret: bool, is_search: bool) -> bytes:
+def _caching(view: View, now: float, *, has_secret: bool, is_lasting: bool) -> bytes:
     """Who may keep a success from *view*, and for how long.
 
     Args:
-        is_search: what is found first depends on the index, too, and is not the same for ever.
+        is_lasting: the answer is made of the view and of nothing else: not of the order that the index gives, nor of what the site is now.
     """
     if not view.is_public:
         return SECRET
     whose = b"private" if has_secret else b"public"
-    if view.is_pinned and not is_search:
+    if view.is_pinned and is_lasting:
         return b"%b, %b" % (whose, FOREVER)
     most = float(view.catalog.model.settings.server.max_age_seconds)
     seconds = min(most, view.catalog.valid_until - now) if view.is_present else most
