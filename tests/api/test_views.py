@@ -200,8 +200,9 @@ def test_a_name_or_a_moment_is_not(past: Past, query: str) -> None:
     assert past.client.ask(f"/entries/posts?{query}").headers["cache-control"] == "public, max-age=600, must-revalidate"
 
 
-def test_what_a_search_finds_first_is_not_for_ever(past: Past) -> None:
-    assert "immutable" not in past.client.ask(f"/search?q=words&ref={past.one}").headers["cache-control"]
+@pytest.mark.parametrize("path", ["/search?q=words&", "/entries/posts?search=words&", "/openapi.json?", "/?"])
+def test_what_is_made_of_more_than_the_view_is_not_for_ever(past: Past, path: str) -> None:
+    assert "immutable" not in past.client.ask(f"{path}ref={past.one}").headers["cache-control"]
 
 
 PINNED = ("/entries/posts?sort=-updated_at&ref={}", "/entries/posts/a?format=html,toc&ref={}", "/collections?ref={}", "/suggest?q=f&ref={}")  # fmt: skip
