@@ -163,12 +163,13 @@ class Viewing:
         status, headers, body = anyio.run(_collect, self._app, inner)
         scope["route_name"] = inner.get("route_name", "")
         has_secret = any(name == b"authorization" for name, _ in scope["headers"])
+        is_lasting = "searched" not in inner and scope["path"].startswith(LASTING)
         return Answer(
             status=status,
             headers=headers,
             body=body,
             view=view,
-            caching=_caching(view, now.timestamp(), has_secret=has_secret, is_lasting="searched" not in inner and scope["path"].startswith(LASTING)),
+            caching=_caching(view, now.timestamp(), has_secret=has_secret, is_lasting=is_lasting),
             is_shown=view.is_public or (bool(spec.preview) and not spec.is_in_header),
             searched=inner.get("searched") if view.is_present else None,
         )
