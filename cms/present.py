@@ -21,9 +21,10 @@ from cms.dates import format_rfc3339
 from cms.dependencies import MODEL, Keys, collection_key, entry_key, members_key
 from cms.entry import RESERVED, Entry
 from cms.errors import InvalidQuery, helpful
-from cms.fieldpath import shown_fields
+from cms.fieldpath import REFERENCED_BY, shown_fields
 from cms.layers import Layers
 from cms.markdown import reading_minutes
+from cms.referrers import referring_fields
 from cms.refs import BlobId
 from cms.schema import Collection, Field
 from cms.settings import find_nearest, nearest
@@ -91,6 +92,7 @@ class Presenter:
         self._shown: set[tuple[str, str]] = set()
         self._named: set[tuple[str, str]] = set()
         self._missed: set[str] = set()
+        self._searched: set[str] = set()  # collections in which it was looked for what refers to an entry
 
     @property
     def keys(self) -> Keys:
@@ -99,12 +101,12 @@ class Presenter:
         A reference that names nothing visible is not told by its name, which may be that of something hidden.
         """
         entries = {entry_key(*name) for name in self._shown | self._named}
-        return frozenset({MODEL, *entries, *map(members_key, self._missed)})
+        return frozenset({MODEL, *entries, *map(members_key, self._missed), *map(collection_key, self._searched)})
 
     @property
     def list_keys(self) -> Keys:
         """The same collection by collection, for lists."""
-        shown = {collection_key(collection) for collection, _ in self._shown}
+        shown = {collection_key(collection) for collection in (*self._searched, *(name for name, _ in self._shown))}
         named = {members_key(collection) for collection, _ in self._named}
         return frozenset(shown | named | {members_key(collection) for collection in self._missed})
 
@@ -158,6 +160,8 @@ class Presenter:
         self._shown.add((entry.collection, entry.slug))
         if shape.formats and collection.has_body:
             self._add_body(shown, entry, shape.formats)
+        if REFERENCED_BY not in shown and (REFERENCED_BY in shape.include or REFERENCED_BY in shape.only):
+            shown[REFERENCED_BY] = self._referrers(entry, shape)
         return _selected(shown, shape)
 
     def _meta(self, entry: Entry) -> dict[str, Any]:
@@ -222,16 +226,30 @@ class Presenter:
             self._missed.update(item.references)
             return None
         self._named.update(names)
+        return self._target(target, name, shape)
+
+    def _referrers(self, entry: Entry, shape: Shape) -> list[dict[str, Any]]:
+        """What refers to *entry*, as references are shown."""
+        sources = referring_fields(self._catalog.model, entry.collection)
+        self._searched.update(sources)
+        self._missed.update(name for fields in sources.values() for item in fields for name in item.references)
+        return [
+            self._target(source, REFERENCED_BY, shape) for source in self._catalog.find_referrers(entry, tuple(sources))
+        ]
+
+    def _target(self, target: Entry, name: str, shape: Shape) -> dict[str, Any]:
+        """The entry that the field *name* leads to: what identifies it, or all that is wanted of it."""
         nested = shape.include.get(name)
         inside = shape.only.get(name) or {}
-        if nested is None and not shape.depth and not inside:
-            return {"id": target.id, "collection": target.collection, "slug": target.slug}
-        self._included += 1
+        is_key = nested is None and not shape.depth and not inside
+        self._included += not is_key or name == REFERENCED_BY
         if self._included > INCLUDED_LIMIT:
             raise InvalidQuery(
                 f"the answer would include more than {INCLUDED_LIMIT} entries; ask for fewer with limit, include or depth",
                 parameter="include",
             )
+        if is_key:
+            return {"id": target.id, "collection": target.collection, "slug": target.slug}
         depth = max(0, shape.depth - 1)
         return self.entry(target, Shape(only=inside, include=nested or {}, depth=depth))
 
@@ -298,11 +316,17 @@ def check_tree(tree: Tree, collection: Collection, collections: Mapping[str, Col
     """
     names = known_names(collection)
     fields = shown_fields(collection)
+    sources = [other for other in collections.values() if _refers(other, collection)]
+    if sources and REFERENCED_BY not in fields:
+        names.append(REFERENCED_BY)
     open_ended = collection.schema.get("additionalProperties", True) is not False
     for name, rest in tree.items():
         item = fields.get(name)
+        if name == REFERENCED_BY and item is None and sources:
+            check_trees(rest, sources, collections, parameter)
+            continue
         if parameter == "include" and (item is None or not _leads_on(item)):
-            known = [key for key, value in fields.items() if _leads_on(value)]
+            known = [key for key, value in fields.items() if _leads_on(value)] + [REFERENCED_BY] * bool(sources)
             raise _unknown(name, collection, known, parameter, "reference")
         if name not in names and not (open_ended and parameter == "fields"):
             raise _unknown(name, collection, names, parameter, "field")
@@ -335,6 +359,10 @@ def check_trees(
         else:
             if problem is not None:
                 raise problem
+
+
+def _refers(source: Collection, target: Collection) -> bool:
+    return any(target.name in item.references for item in source.walk_fields())
 
 
 def _leads_on(item: Field) -> bool:

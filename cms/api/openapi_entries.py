@@ -10,9 +10,10 @@ from typing import Any
 
 from cms.api.openapi_parts import schema_of
 from cms.entry import DEFINING
-from cms.fieldpath import shown_fields
+from cms.fieldpath import REFERENCED_BY, shown_fields
 from cms.model import ContentModel
 from cms.schema import Collection, Field
+from cms.referrers import referring_fields
 
 Json = dict[str, Any]
 KEPT = (
@@ -113,6 +114,8 @@ class _Shown:
         properties["translations"] = TRANSLATIONS
         if collection.has_body:
             properties |= BODY_PROPERTIES
+        if REFERENCED_BY not in own and (sources := referring_fields(self._model, collection.name)):
+            properties[REFERENCED_BY] = self._referrers(list(sources))
         properties |= SEARCH_PROPERTIES
         part: Json = {
             "type": "object",
@@ -180,6 +183,14 @@ class _Shown:
 
     def _required(self, raw: Any, item: Field, depth: int) -> Json:
         """What an object must have in an entry in full, and may lack when ``fields`` asks for less."""
+    def _referrers(self, sources: list[str]) -> Json:
+        options = [schema_of("Reference"), *(schema_of(f"{self._names[name]}Part") for name in sources)]
+        return {
+            "type": "array",
+            "items": {"anyOf": options},
+            "description": "What refers to the entry, when `include` or `fields` names it.",
+        }
+
         node, _ = self._resolved(raw, frozenset())
         if node is None or depth > 4 or item.references or item.asset:
             return {}

@@ -252,6 +252,7 @@ class CollectionParameters:
 
     def _fields(self) -> Json:
         names = known_names(self._collection)
+        names += [REFERENCED_BY] * (REFERENCED_BY in self.counted.names)
         title = self._collection.title_field
         return query_parameter(
             "fields",
@@ -271,6 +272,8 @@ class CollectionParameters:
                     key for target in targets for key, value in shown_fields(target).items() if value.references
                 ):
                     yield f"{name}.{inner}"
+        if REFERENCED_BY in self.counted.names:
+            yield REFERENCED_BY
 
     def _included(self, references: Sequence[str]) -> Json:
         return query_parameter(

@@ -149,3 +149,41 @@ def test_a_field_of_one_collection_counts_in_a_search_of_several(blog: Client) -
     groups = blog.meta("/search?q=nordmann OR words&group_by=stars.10&limit=0")["groups"]
     assert {group["values"]["stars.10"] for group in groups} >= {None, "0..10"}
     assert blog.problem("/search?q=words&group_by=weigt")["nearest"] == "weight"
+
+
+def test_what_refers_to_an_entry_is_listed_in_it(blog: Client) -> None:
+    ola = blog.data("/entries/people/ola?include=referenced_by")
+    assert [entry["slug"] for entry in ola["referenced_by"]] == ["apple", "bread", "chess"]
+    assert ola["referenced_by"][1]["title"] == "Bread of the day"
+    assert "body" not in ola["referenced_by"][1]
+    keys = blog.data("/entries/people/ola?fields=slug,referenced_by")["referenced_by"]
+    assert keys[0] == {"id": "posts/apple@nb", "collection": "posts", "slug": "apple"}
+    titles = blog.data("/entries/people?fields=slug,referenced_by.title,referenced_by.author.name&sort=slug")
+    assert titles[0]["referenced_by"] == [
+        {},
+        {"title": "Apple pie", "author": {"name": "Kari Nordmann"}},
+    ]
+    assert "referenced_by" not in blog.data("/entries/people/ola?depth=1")
+
+
+def test_what_refers_is_followed_on_and_wrong_names_are_refused(blog: Client) -> None:
+    kari = blog.data("/entries/people/kari?include=referenced_by.related")["referenced_by"]
+    assert [entry["id"] for entry in kari] == ["people/ola@nb", "posts/apple@nb"]
+    assert kari[1]["related"][0]["title"] == "Bread of the day"
+    assert blog.problem("/entries/people?include=referenced_bye")["nearest"] == "referenced_by"
+    assert blog.problem("/entries/people?include=referenced_by.relatet")["nearest"] == "related"
+
+
+def test_what_depends_on_what_refers_says_so_to_caches(blog: Client) -> None:
+    for path in (
+        "/entries/people/ola?include=referenced_by",
+        "/entries/people?fields=referenced_by",
+        "/entries/people?sort=-referenced_by.count",
+        "/entries/people?filter[referenced_by.posts.stars][gt]=3",
+        "/entries/people?aggregate[max]=referenced_by.posts.date",
+        "/entries/people?group_by=referenced_by.posts.category",
+        "/entries/people?distinct=referenced_by.posts",
+    ):
+        keys = blog.ask(path).headers["surrogate-key"].split()
+        assert {"c-posts", "site"} & set(keys), path
+    assert "c-posts" not in blog.ask("/entries/people?sort=name").headers["surrogate-key"].split()
