@@ -225,6 +225,13 @@ class Annals:
                     reached[parent] = 1
                 yield self._step(number, touches)
 
+    def line_about(self, commit: CommitId, paths: Iterable[str]) -> Iterator[Step]:
+        """*commit* and its first parents as if there were no others, with those touches only that concern the files at *paths*."""
+        line = list(self._line(self._numbers[commit]))
+        names = self.names(line, paths)
+        for step in self.steps_about(line, names, [commit]):
+            yield msgspec.structs.replace(step, parents=step.parents[:1], own={})
+
     def moving_steps(self, order: Iterable[int]) -> Iterator[Step]:
         """The commits of *order*, with those touches only that made, moved or deleted files."""
         for number in order:

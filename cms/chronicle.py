@@ -98,6 +98,14 @@ class Chronicle:
         order = annals.order(*commits)
         return annals.steps_about(order, annals.names(order, paths), commits)
 
+    def line_about(self, commit: CommitId, paths: Iterable[str], published: CommitId) -> Iterator[Step]:
+        """*commit* and its first parents, as if each had made what it merged, with those touches only that concern the files at *paths*.
+
+        Raises:
+            RepositoryProblem: as ``history_at``.
+        """
+        return self._annals_with(commit, published).line_about(commit, paths)
+
     def _base_at(self, annals: "Annals", commit: CommitId) -> History:
         """A history of the published branch that is exact, where the one that followed it is perhaps not."""
         base = self._base

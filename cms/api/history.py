@@ -1,7 +1,8 @@
 """``/history`` and ``/blame``: how an entry came to be what it is, commit by commit and part by part, and who stands behind it.
 
 Both tell of people, so they are for those who may know who did what. Where a site has no people, nobody can sign in, and they are for everybody
-if the site shows its past at all. They are answered from the view that the request names.
+if the site shows its past at all: then they tell of what was published, one state after the other, and of no branch. They are answered from the
+view that the request names.
 """
 
 from collections.abc import Callable
@@ -94,7 +95,7 @@ async def _admit(request: Request, ctx: Context) -> Record:
     if not site.is_edited:
         if not settings.public:
             raise Forbidden(CLOSED)
-        return record(prover=site.prover, policy=Policy(), never=settings.never)
+        return record(prover=site.prover, policy=Policy(), never=settings.never, is_line=True)
     asked = await acting(request, parameters=None)
     policy = asked.flow.policy()
     require("history.people", asked.who, policy)

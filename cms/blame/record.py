@@ -48,6 +48,7 @@ class Record:
         policy: how people are called.
         published: where the published branch is.
         never: globs of paths of which nobody is told who asks here.
+        is_line: they are told of published states only, and not of what led to each on a branch.
     """
 
     store: Store
@@ -56,6 +57,7 @@ class Record:
     policy: Policy
     published: CommitId
     never: tuple[str, ...] = ()
+    is_line: bool = False
 
     def versions(self, catalog: Catalog, entry: Entry) -> Versions:
         """The versions of the file of an *entry* that *catalog* shows, to the newest there.
@@ -76,6 +78,7 @@ class Record:
             BlobId(entry.blob),
             published=self.published,
             is_out=is_out if never else None,
+            is_line=self.is_line,
         )
 
     def changes(self, versions: Versions, wanted: Iterable[Version]) -> dict[Version, Change]:

@@ -69,6 +69,7 @@ def find_versions(
     *,
     published: CommitId,
     is_out: Callable[[str], bool] | None = None,
+    is_line: bool = False,
 ) -> Versions:
     """Find the versions of the file *path*, which holds *blob*.
 
@@ -76,11 +77,15 @@ def find_versions(
         tips: the commit to look at; of what is not committed yet, those that it was merged from, the published one first.
         published: where the published branch is.
         is_out: whether what a file was while it had a path is not looked at.
+        is_line: only the commit and its first parents are looked at, each as if it had made what it merged.
 
     Raises:
         RepositoryProblem: Git's program is missing or fails, or an object is missing or damaged.
     """
-    steps = list(chronicle.steps_about(tips, [path], published))
+    if is_line:
+        steps = list(chronicle.line_about(tips[0], [path], published))
+    else:
+        steps = list(chronicle.steps_about(tips, [path], published))
     walk = _Walk(store, path, steps, is_out)
     blobs = [store.find_blob(tip, path) for tip in tips]
     if blob in blobs:

@@ -180,6 +180,21 @@ def test_a_site_without_people_shows_it_to_everybody_or_to_nobody(repo: Repo, se
     assert "@" not in client.ask("/history/posts/a").text
 
 
+def test_everybody_is_told_of_published_states_and_of_no_branch(repo: Repo, serve: Serve) -> None:
+    text = "---\ntitle: A\n---\nA text that is long enough to be known again under another name.\n"
+    base = repo.commit({**MODEL, "cms.toml": settings("true"), "posts/a.md": text})
+    work = repo.commit(
+        {"posts/a.md": None, "posts/working-title.md": text}, branch="side", parents=[base], message="Hide it"
+    )
+    side = repo.commit({"posts/working-title.md": None, "posts/b.md": text + "More.\n"}, branch="side", parents=[work])
+    repo.commit({"posts/a.md": None, "posts/b.md": text + "More.\n"}, parents=[base, side], message="Merge it")
+    client = serve()
+    told = client.ask("/history/posts/b").text + client.ask("/blame/posts/b").text
+    assert not any(hidden in told for hidden in ("working", "Hide it", work, side))
+    commits = client.data("/history/posts/b")["commits"]
+    assert (commits[0]["change"], commits[0]["why"], commits[0]["from"]) == ("renamed", "Merge it", "posts/a.md")
+
+
 def test_what_a_site_never_shows_of_its_past_is_not_told_by_the_history(repo: Repo, serve: Serve) -> None:
     text = "---\ntitle: A\n---\nA text that is long enough to be known again under another name.\n"
     repo.commit({**MODEL, "cms.toml": settings("true", '["posts/secret-*.md"]'), "posts/secret-a.md": text})
