@@ -39,30 +39,14 @@ ALIASES = {
     "groupBy": "group_by",
 }
 LIST_PARAMETERS = (
-    "filter",
-    "search",
-    "sort",
-    "limit",
-    "page",
-    "offset",
-    "cursor",
-    "fields",
-    "include",
-    "depth",
-    "format",
-    "locale",
-    "fallback",
-    "facet",
-    "facet.limit",
-    "aggregate",
-    "group_by",
-    "group.limit",
-    "distinct",
+    *("filter", "search", "sort", "limit", "page", "offset", "cursor"),
+    *("fields", "include", "depth", "format", "locale", "fallback"),
+    *("facet", "facet.limit", "aggregate", "group_by", "group.limit", "distinct"),
     "highlight",
     *VIEW_PARAMETERS,
 )
 DETAIL_PARAMETERS = ("fields", "include", "depth", "format", "locale", "fallback", *VIEW_PARAMETERS)
-SEARCH_PARAMETERS = (*LIST_PARAMETERS, "collection", "similar")
+SEARCH_PARAMETERS = (*LIST_PARAMETERS, "collection", "similar", "explain")
 SUGGEST_PARAMETERS = ("search", "limit", "collection", "locale", "fallback", *VIEW_PARAMETERS)
 PLACES = (b"page=", b"offset=", b"skip=")
 PLACE_MARKS = (*PLACES, b"page[", b"offset[", b"skip[", b"%")  # without any of them no page is named
@@ -190,6 +174,7 @@ class ListRequest:
         similar: find what is like this entry.
         by_relevance: no order was asked for, so a search answers with the best first.
         page: the page's number when it was asked for by number.
+        explain: say why each entry was found, for those who hold a role.
     """
 
     queries: tuple[Query, ...]
@@ -199,6 +184,7 @@ class ListRequest:
     by_relevance: bool = False
     page: int | None = None
     highlight: bool = False
+    explain: bool = False
 
 
 def find_collection(model: ContentModel, name: str) -> Collection:
@@ -339,6 +325,7 @@ def _read(parameters: Parameters, catalog: Catalog, collections: Sequence[Collec
         by_relevance=bool(text) and not sort,
         page=page,
         highlight=_flag(parameters, "highlight"),
+        explain=_flag(parameters, "explain"),
     )
 
 

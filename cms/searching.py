@@ -200,23 +200,17 @@ class Searcher:
         Raises:
             SearchUnavailable: the index is being built, or cannot be read, or the query took too long.
         """
-        if catalog.model is not self.model and search_fingerprint(catalog.model) != self._fingerprint:
-            raise SearchUnavailable(
-                "the fields that are searched are others here than in the index, so this cannot be searched now",
-                retry_after_seconds=RETRY_SECONDS,
-            )
+        self._require_fields(catalog.model)
         ends_at = time.monotonic() + DEADLINE_SECONDS
         for attempt in range(ATTEMPTS):
             # Who searched before has seen to it; and an answer says whether the index is still the one of then.
             known = None if attempt else self._seen_complete(catalog)
-            if known is None:
-                known = self._require_complete(catalog, bodies)
             look = Look(
                 self._engine,
                 catalog,
                 queries,
                 text,
-                known=known,
+                known=self._require_complete(catalog, bodies) if known is None else known,
                 synonyms=self._find_synonyms(catalog),
                 read=partial(self._document, catalog, bodies),
                 pins=by_relevance and similar is None,
@@ -234,6 +228,13 @@ class Searcher:
                     self._heal(catalog, bodies)
                 raise
         raise _being_built()
+
+    def _require_fields(self, model: ContentModel) -> None:
+        if model is not self.model and search_fingerprint(model) != self._fingerprint:
+            raise SearchUnavailable(
+                "the fields that are searched are others here than in the index, so this cannot be searched now",
+                retry_after_seconds=RETRY_SECONDS,
+            )
 
     def _document(self, catalog: Catalog, bodies: Bodies | None, entry: Entry) -> SearchDocument:
         body = (bodies or self._bodies).get(BlobId(entry.blob))

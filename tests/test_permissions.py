@@ -151,6 +151,14 @@ OUTCOMES: Mapping[str, Mapping[str, str]] = {
         "token for nothing": "1444444",
         "demoted": "1444444",
     },
+    "search.insight": {
+        "own": "13yyyyy",
+        "elsewhere": "13yyyy3",
+        "mixed": "13yyyy3",
+        "token for the rest": "1333333",
+        "token for nothing": "1333333",
+        "demoted": "1333333",
+    },
     "draft.create": {
         "own": "13yyy3y",
         "elsewhere": "1333333",

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cms.api.answers import Answers, Headers, Stored, make_stored
+from cms.api.explaining import asks_why
 from cms.api.lanes import Lanes
 from cms.api.metrics import Metrics
 from cms.api.pages import next_page
@@ -37,6 +38,7 @@ UNKEPT = (
     "/api/v1/blame/",
     "/api/v1/session",
     "/api/v1/me",
+    "/api/v1/insight/",
     "/api/v1/tokens",
     STREAM,
     "/git/",
@@ -81,7 +83,7 @@ class Gate:
         if wants_view(scope) and not self._site.is_empty:
             await self._look(scope, send, started)
             return
-        if scope["path"].startswith(UNKEPT) and not scope["path"].endswith("\n"):
+        if (scope["path"].startswith(UNKEPT) and not scope["path"].endswith("\n")) or asks_why(scope):
             await self._pass(scope, receive, send, started)
             return
         site = self._site

@@ -269,6 +269,7 @@ def _search_parameters(ctx: Context, collections: Sequence[CollectionParameters]
         query_parameter("q", meaning, {"type": "string"}),
         query_parameter("similar", similar, {"type": "string"}, example=example),
         _collection_parameter(ctx, "Collections to search in; without it in all."),
+        query_parameter("explain", "Say why each entry was found; for those who hold a role.", {"type": "boolean"}),
         *search_parameters(collections),
         *({"$ref": f"#/components/parameters/{name}"} for name in shared),
     ]

@@ -10,6 +10,7 @@ from cms.api.drafts import LISTED_MOST, VERDICTS
 from cms.api.openapi_history import history_paths, history_schemas
 from cms.api.openapi_parts import COUNT, STATUS_NAMES, TEXT, headers, schema_of, thing
 from cms.api.openapi_previews import preview_paths, preview_schemas
+from cms.api.openapi_searches import insight_paths, insight_schemas
 from cms.api.state import BASE
 from cms.matrix import SCOPES
 from cms.params import OFFSET_MOST
@@ -63,7 +64,16 @@ def texts(*names: str) -> dict[str, Json]:
 
 def editing_schemas() -> dict[str, Json]:
     """The components of these operations."""
-    return _drafts() | _inside_drafts() | _acts() | _accounts() | history_schemas() | _requests() | preview_schemas()
+    return (
+        _drafts()
+        | _inside_drafts()
+        | _acts()
+        | _accounts()
+        | history_schemas()
+        | _requests()
+        | preview_schemas()
+        | insight_schemas()
+    )
 
 
 def _drafts() -> dict[str, Json]:
@@ -179,6 +189,7 @@ def _acts() -> dict[str, Json]:
                 "fields": listing(thing({"field": TEXT, "before": ANYTHING, "after": ANYTHING})),
                 "body": {**listing(TEXT), "description": "A unified diff."},
                 "is_too_large": YES_OR_NO,
+                "words": {"anyOf": [schema_of("Words"), {"type": "null"}]},
             }
         ),
         "PublicationAnswer": thing({"data": publication}),
@@ -358,6 +369,7 @@ def editing_paths(bodies: Mapping[str, Json], names: Mapping[str, str], locales:
         names: examples of parameters in paths.
     """
     paths = _draft_paths() | _entry_paths(locales) | _account_paths() | preview_paths(operation, NAME, ID, ACTING)
+    paths |= insight_paths(operation, (*READING, 403))
     for item in paths.values():
         for found in item.values():
             for media in found.get("requestBody", {}).get("content", {}).values():

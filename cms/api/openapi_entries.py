@@ -9,11 +9,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cms.api.openapi_parts import schema_of
+from cms.api.openapi_searches import explanation_schema
 from cms.entry import DEFINING
 from cms.fieldpath import REFERENCED_BY, shown_fields
 from cms.model import ContentModel
-from cms.schema import Collection, Field
 from cms.referrers import referring_fields
+from cms.schema import Collection, Field
 
 Json = dict[str, Any]
 KEPT = (
@@ -69,6 +70,7 @@ SEARCH_PROPERTIES: Mapping[str, Json] = {
         "items": schema_of("Highlight"),
         "description": "Where the words were found; in answers to a text search only.",
     },
+    "explain": explanation_schema(),
 }
 
 
@@ -112,10 +114,10 @@ class _Shown:
         properties = {**META_PROPERTIES, "collection": {"type": "string", "const": collection.name}, **own}
         properties["excerpt"] = {"type": "string", "description": "Written by hand, or the first words of the body."}
         properties["translations"] = TRANSLATIONS
-        if collection.has_body:
-            properties |= BODY_PROPERTIES
         if REFERENCED_BY not in own and (sources := referring_fields(self._model, collection.name)):
             properties[REFERENCED_BY] = self._referrers(list(sources))
+        if collection.has_body:
+            properties |= BODY_PROPERTIES
         properties |= SEARCH_PROPERTIES
         part: Json = {
             "type": "object",
@@ -181,8 +183,6 @@ class _Shown:
             return {"anyOf": [listed, *options, nothing]}
         return {"anyOf": [listed, nothing]} if item.nullable else listed
 
-    def _required(self, raw: Any, item: Field, depth: int) -> Json:
-        """What an object must have in an entry in full, and may lack when ``fields`` asks for less."""
     def _referrers(self, sources: list[str]) -> Json:
         options = [schema_of("Reference"), *(schema_of(f"{self._names[name]}Part") for name in sources)]
         return {
@@ -191,6 +191,8 @@ class _Shown:
             "description": "What refers to the entry, when `include` or `fields` names it.",
         }
 
+    def _required(self, raw: Any, item: Field, depth: int) -> Json:
+        """What an object must have in an entry in full, and may lack when ``fields`` asks for less."""
         node, _ = self._resolved(raw, frozenset())
         if node is None or depth > 4 or item.references or item.asset:
             return {}

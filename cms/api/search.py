@@ -7,16 +7,19 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from cms.api.editing import PRIVATE
+from cms.api.explaining import asks_why, explanation_json, require_insight
 from cms.api.pages import Page
 from cms.api.responses import page_response
 from cms.api.state import Context, context
 from cms.catalog import Fragment
 from cms.entry import Entry
-from cms.errors import SearchUnavailable
+from cms.errors import InvalidQuery, SearchUnavailable
 from cms.looking import Found
 from cms.params import ListRequest, Pairs, read_search_request, split_place, split_query
 from cms.present import make_fragment
 from cms.searchlog import Result
+from cms.searchtexts import SLUG
 
 OWN_NAMES = {"summary": "excerpt"}
 
@@ -26,6 +29,10 @@ async def search(request: Request) -> Response:
     ctx = context(request)
     pairs = split_query(request.scope["query_string"])
     wanted = read_search_request(pairs, ctx.catalog)
+    if wanted.explain:
+        if not asks_why(request.scope):
+            raise InvalidQuery("explain must be written as it is, without %", parameter="explain")
+        await require_insight(request)
     return await ctx.lanes.searches.run(search_response, request, ctx, wanted, pairs, True)
 
 
@@ -53,7 +60,10 @@ def search_response(
         meta["match"] = found.match
     if wanted.similar is not None:
         meta["similar"] = wanted.similar.id
-    return page_response(request, ctx, page, kept, items, found.facets, meta)
+    response = page_response(request, ctx, page, kept, items, found.facets, meta)
+    if wanted.explain:
+        response.headers.update(PRIVATE)
+    return response
 
 
 def _find(request: Request, ctx: Context, wanted: ListRequest) -> Found:
@@ -66,15 +76,16 @@ def _find(request: Request, ctx: Context, wanted: ListRequest) -> Found:
             wanted.text,
             by_relevance=wanted.by_relevance,
             similar=wanted.similar,
+            explain=wanted.explain,
             bodies=ctx.bodies,
         )
     except SearchUnavailable:
         request.scope["searched"] = ("unavailable", "")
         raise
-    ctx.site.searches.time(time.perf_counter() - started)
+    # A filter may be why nothing was found or why it took long, which says nothing about the words; and who asks why tries out.
+    is_plain = wanted.similar is None and all(query.where is None for query in wanted.queries) and not wanted.explain
+    ctx.site.searches.time(time.perf_counter() - started, wanted.text if is_plain else "")
     if wanted.text and not wanted.queries[0].offset:
-        # A filter may be why nothing was found, which says nothing about the words.
-        is_plain = wanted.similar is None and all(query.where is None for query in wanted.queries)
         result: Result = "none" if not found.total else "corrected" if found.text != wanted.text else "some"
         request.scope["searched"] = (result, wanted.text if is_plain else "")
     return found
@@ -88,5 +99,9 @@ def _item(ctx: Context, wanted: ListRequest, found: Found, entry: Entry, score: 
         snippets = ctx.site.searcher.snippets(ctx.catalog, entry, found.text, bodies=ctx.bodies) if found.text else []
         # The engine knows the excerpt as the summary, and as a field when its schema gives it a weight.
         shown = {OWN_NAMES.get(snippet.field, snippet.field): snippet.html for snippet in snippets if snippet.marked}
+        if "title" in shown:
+            shown.pop(SLUG, None)  # it says the same again
         extra["highlights"] = [{"field": field, "html": html} for field, html in shown.items()]
+    if entry.path in found.explained:
+        extra["explain"] = explanation_json(found.explained[entry.path])
     return make_fragment(orjson.dumps({**ctx.presenter.entry(entry, wanted.shape), **extra}))

@@ -13,6 +13,7 @@ import anyio
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Scope, Send
 
+from cms.api.explaining import asks_why
 from cms.api.lanes import Lane, Lanes
 from cms.api.problems import respond_to_error
 from cms.auth import holds_password
@@ -169,8 +170,15 @@ class Viewing:
             headers=headers,
             body=body,
             view=view,
-            caching=_caching(view, now.timestamp(), has_secret=has_secret, is_lasting=is_lasting),
-            is_shown=view.is_public or (bool(spec.preview) and not spec.is_in_header),
+            caching=SECRET
+            if asks_why(scope)
+            else _caching(
+                view,
+                now.timestamp(),
+                has_secret=has_secret,
+                is_lasting=is_lasting,
+            ),
+            is_shown=(view.is_public and not asks_why(scope)) or (bool(spec.preview) and not spec.is_in_header),
             searched=inner.get("searched") if view.is_present else None,
         )
 

@@ -189,7 +189,7 @@ def test_every_route_for_people_by_name_is_described(desk: Newsdesk) -> None:
     wanted = {
         f"{method} {route.path.replace(':path', '')}"
         for route in routes(Metrics(desk.room.site), GitTransport())
-        if isinstance(route, Route) and route.path.startswith(("/api/v1/drafts", "/api/v1/me", "/api/v1/tokens", "/api/v1/session", "/api/v1/history", "/api/v1/blame"))
+        if isinstance(route, Route) and route.path.startswith(("/api/v1/drafts", "/api/v1/me", "/api/v1/tokens", "/api/v1/session", "/api/v1/history", "/api/v1/blame", "/api/v1/insight"))
         for method in (route.methods or set()) - {"HEAD"}
     }  # fmt: skip
     assert described == wanted

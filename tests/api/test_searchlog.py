@@ -1,5 +1,8 @@
 """Searches in the metrics, and what is remembered of them."""
 
+import pytest
+
+from cms import searchlog
 from tests.api.conftest import Serve
 from tests.api.tools import MODEL, Client, post
 from tests.repo import Repo
@@ -28,7 +31,10 @@ def test_a_corrected_search_is_counted_as_such(serve: Serve, repo: Repo) -> None
     assert client.site.searches.results["none"] == 0
 
 
-def test_a_search_in_vain_is_remembered_also_when_the_answer_was_known(serve: Serve, repo: Repo) -> None:
+def test_a_search_in_vain_is_remembered_also_when_the_answer_was_known(
+    serve: Serve, repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searchlog, "APART_SECONDS", 0.0)
     repo.commit({**MODEL, "posts/a.md": post("Fish")})
     client = serve()
     for _ in range(3):
