@@ -8,6 +8,7 @@ from starlette.responses import Response
 from cms.api.pages import Page, link_header, link_of, page_links
 from cms.api.responses import json_response
 from cms.api.state import BASE, Context, context
+from cms.dependencies import WHOLE
 from cms.entry import Entry
 from cms.errors import InvalidQuery, NotFound
 from cms.feeds.addresses import Addresses
@@ -15,7 +16,7 @@ from cms.feeds.formats import FORMATS, MEDIA_TYPES
 from cms.feeds.items import Files, Items, make_feed, read_feed_request
 from cms.feeds.sitemap import PAGES_MOST, find_pages, format_index, format_sitemap, split_pages
 from cms.params import ListRequest, find_collection, read_parameters, split_place, split_query
-from cms.query import find_entries
+from cms.query import find_entries, query_keys
 from cms.settings import nearest
 from cms.view import VIEW_PARAMETERS
 
@@ -55,6 +56,7 @@ def _feed(request: Request, ctx: Context, wanted: ListRequest, kind: str) -> Res
         ctx,
         FORMATS[kind](feed),
         link=link_header(others),
+        keys=WHOLE if wanted.text else query_keys(ctx.catalog.model, query) | items.keys,
         media_type=f"{MEDIA_TYPES[kind]}; charset=utf-8",
     )
 

@@ -18,10 +18,11 @@ from cms.dates import format_rfc3339
 from cms.delta import Change, Position, State, Timeline, Wanted
 from cms.delta.deltas import Deltas
 from cms.delta.position import next_change
-from cms.dependencies import Keys, surrogate_keys
+from cms.dependencies import Keys
 from cms.entry import Entry
 from cms.errors import FullSyncNeeded
 from cms.events.event import PUBLICATION, Event, Mark
+from cms.invalidation import find_invalid
 from cms.store import Store
 from cms.workflow.bounded import Bounded
 
@@ -133,14 +134,7 @@ class Publications:
 
     def _compare(self, timeline: Timeline, step: _Step) -> _Compared:
         until, changes = self._deltas.find(timeline, step.since, step.until, EVERYTHING)
-        since = timeline.open_known(step.since)
-        one, other = since.model, until.model
-        keys = surrogate_keys(
-            [change.before for change in changes if change.before is not None and change.change != "affected"],
-            [change.entry for change in changes if change.change not in ("affected", "deleted")],
-            paths=self._assets(step.since, step.until),
-            is_model_changed=one.sources != other.sources or one.fingerprint != other.fingerprint,
-        )
+        keys = find_invalid(timeline.open_known(step.since), until, self._assets(step.since, step.until))
         return _Compared(changes=tuple(changes[:CHANGES_MOST]), total=len(changes), keys=keys)
 
     def _assets(self, since: State, until: State) -> list[str]:

@@ -9,6 +9,7 @@ from cms.assets import kind_of
 from cms.bodies import Bodies
 from cms.catalog import EVERY_LOCALE, Catalog, LocaleChain
 from cms.dates import format_rfc3339
+from cms.dependencies import Keys, collection_key, file_key
 from cms.entry import Entry
 from cms.errors import InvalidQuery
 from cms.feeds.addresses import Addresses, escape
@@ -31,7 +32,7 @@ FEED_PARAMETERS = tuple(name for name in LIST_PARAMETERS if name not in SHAPING)
 BODIES = ("html", "text")
 AUTHORS = ("author", "authors")
 TAGS = ("tags", "keywords", "category", "categories")
-#: The day in the tag URI of what has no history.
+#: The day in the tag URI of what has no history, and when a feed without items last changed.
 NO_DAY = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -96,6 +97,12 @@ class Items:
         self._files = files
         self._first_paths = first_paths
         self._formats = formats
+        self._keys: set[str] = set()
+
+    @property
+    def keys(self) -> Keys:
+        """What the items that were made so far depend on, beside what says which entries they are."""
+        return frozenset(self._keys)
 
     def item(self, entry: Entry) -> Item:
         """*entry* as an item."""
@@ -112,6 +119,7 @@ class Items:
             published_at = _moment(entry.published_at)
         url = addresses.page(catalog.url_of(entry))
         collection = catalog.shelves[entry.collection].collection
+        self._keys.add(collection_key(entry.collection))
         has_body = collection.has_body
         body = self._bodies.get(BlobId(entry.blob)) if has_body and self._formats else None
         return Item(
@@ -161,6 +169,7 @@ class Items:
 
     def _name(self, value: Any, field: Field | None, entry: Entry) -> str:
         if field is not None and field.references:
+            self._keys.update(map(collection_key, field.references))
             target = self._catalog.find_reference(value, field.references, entry.locale)
             return "" if target is None else target.parsed.title or target.slug
         return value.strip() if isinstance(value, str) else ""
@@ -175,6 +184,7 @@ class Items:
                     yield Enclosure(url=url, kind=kind, size_bytes=None)
                 continue
             kind = kind_of(path)
+            self._keys.update([file_key(path)] if kind else [])
             size = self._files.size_bytes(path) if kind else None
             if size is not None:
                 yield Enclosure(url=self.addresses.server(self._files.url(path)), kind=kind, size_bytes=size)
@@ -205,7 +215,7 @@ def make_feed(
         author=site.title,
         home=f"{items.addresses.home}/",
         locale=locale,
-        updated_at=max((item.updated_at for item in found), default=catalog.snapshot.commit.committed_at),
+        updated_at=max((item.updated_at for item in found), default=NO_DAY),
         items=found,
         links=whole,
     )

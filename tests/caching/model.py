@@ -76,7 +76,9 @@ class Newsroom:
     def __init__(self, repo: Repo, seed: int, server: str) -> None:
         self.repo = repo
         self._chance = random.Random(seed)
-        self._settings = SETTINGS.replace("max_age_seconds = 600\n", server)
+        self._settings = SETTINGS.replace("[site]", '[site]\nurl = "https://example.org"').replace(
+            "max_age_seconds = 600\n", server
+        )
         self._files: dict[str, str | bytes] = {}
         self._commits: list[tuple[str, dict[str, str | bytes]]] = []
         self._publish({**MODEL, "cms.toml": self._settings})

@@ -46,6 +46,10 @@ PATHS = (
     "/suggest?q=f",
     "/assets/images/x.png",
     "/assets/images/y.png",
+    "/feeds/posts.rss?format=html",
+    "/feeds/posts.json?locale=*&filter[category]=food",
+    "/feeds/people.atom",
+    "/feeds/people.rss?filter[boss.name]=Kari",
 )  # fmt: skip
 
 
