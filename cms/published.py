@@ -47,6 +47,7 @@ class _Line(NamedTuple):
     times: Sequence[float]
     places: Mapping[CommitId, int]
     tip: CommitId | None
+    is_logged: bool = False
 
 
 LOST_MOST = 200
@@ -94,9 +95,9 @@ class PublishedStates:
 
         A commit that became public together with later ones was never published itself. Where no log says so, every commit was.
         """
-        if not self._log.about(self._ref):
-            return commit
         line = self._follow(tip)
+        if not line.is_logged:
+            return commit
         with self._store.parent_reader() as read:
             for _ in range(LOST_MOST):
                 parents, _time = read(commit) if commit not in line.places else ((), 0)
@@ -138,7 +139,7 @@ class PublishedStates:
         kept = old.places[settled] + 1 if met and settled is not None else 0
         commits = [*old.commits[:kept], *[step.commit for step in fresh]]
         times = [*old.times[:kept], *_timed(fresh, old.times[kept - 1] if kept else -inf)]
-        return _Line(commits, times, {commit: place for place, commit in enumerate(commits)}, tip)
+        return _Line(commits, times, {commit: place for place, commit in enumerate(commits)}, tip, bool(arrivals))
 
     def _arrivals(self) -> Mapping[CommitId, list[_Arrival]]:
         """For each commit how the branch came there, by the log."""
