@@ -40,7 +40,7 @@ ORDER = (
         "chronicle",
         "guide",
     ),
-    *("serverkey", "pushlog", "published", "linemerge", "fieldmerge", "filemerge", "moves", "rowdiff", "merge"),
+    *("serverkey", "pushlog", "published", "linemerge", "worddiff", "fieldmerge", "filemerge", "moves", "rowdiff", "merge"),
     *(
         "model",
         "snapshot",

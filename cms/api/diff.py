@@ -13,7 +13,6 @@ from cms.api.changes import find_caller
 from cms.api.editing import answer
 from cms.api.state import BASE, Context, context
 from cms.delta.diff import Dangling, Diff, EntryDiff, FileDiff, ImageChange, Side, find_diff
-from cms.delta.words import TextDiff
 from cms.entry import Entry
 from cms.errors import InvalidQuery
 from cms.params import read_parameters, split_query
@@ -21,6 +20,7 @@ from cms.permissions import Principal
 from cms.site import Site
 from cms.view import VIEW_PARAMETERS, ViewSpec, read_view
 from cms.views import View
+from cms.worddiff import TextDiff
 
 PARAMETERS = ("from", "to")
 DRAFT = "draft:"
@@ -151,17 +151,18 @@ def _entry(item: EntryDiff, old: Side, new: Side) -> dict[str, Any]:
             "field": each.field,
             "before": each.before,
             "after": each.after,
-            **({"words": _text(item.texts[each.field])} if each.field in item.texts else {}),
+            **({"words": describe_words(item.texts[each.field])} if each.field in item.texts else {}),
         }
         for each in item.fields
     ]
-    shown["body"] = _text(item.body) if item.body is not None else None
+    shown["body"] = describe_words(item.body) if item.body is not None else None
     shown["images"] = [_image(each, old, new) for each in item.images]
     shown["is_too_large"] = item.is_too_large
     return shown
 
 
-def _text(text: TextDiff) -> dict[str, Any]:
+def describe_words(text: TextDiff) -> dict[str, Any]:
+    """What differs between two texts, as JSON."""
     return {
         "removed": text.removed,
         "added": text.added,

@@ -40,9 +40,9 @@ def change_schemas(names: Iterable[str]) -> dict[str, Json]:
         "cursor": {**TEXT, "description": "On every other page: what to send for the next one; `links.next` has it."},
     }
     return {
-        "Change": thing(change, optional=("from", "fields", "by", "data")),
+        "EntryChange": thing(change, optional=("from", "fields", "by", "data")),
         "ChangesMeta": thing(meta, optional=("position", "cursor")),
-        "Changes": enveloped({"type": "array", "items": schema_of("Change")}, "ChangesMeta"),
+        "Changes": enveloped({"type": "array", "items": schema_of("EntryChange")}, "ChangesMeta"),
     }  # fmt: skip
 
 

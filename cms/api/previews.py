@@ -5,6 +5,7 @@ from dataclasses import asdict
 from starlette.requests import Request
 from starlette.responses import Response
 
+from cms.api.diff import describe_words
 from cms.api.editing import PRIVATE, acting, answer, encode
 from cms.api.state import BASE
 from cms.errors import EntryNotFound, InvalidQuery
@@ -46,7 +47,7 @@ async def get_entry(request: Request) -> Response:
 
 
 async def get_diff(request: Request) -> Response:
-    """``GET /drafts/{name}/diff``: by field, the text by line."""
+    """``GET /drafts/{name}/diff``: by field, the text by line and by word."""
     asked = await acting(request)
     name = request.path_params["name"]
 
@@ -54,6 +55,10 @@ async def get_diff(request: Request) -> Response:
         draft = asked.flow.find(asked.who, "draft.read", name, expected=None, now=asked.now)
         changes = find_differences(draft.state, asked.flow.store)
         meta = {"draft": name, "head": draft.head, "published": draft.state.published, "total": len(changes)}
-        return answer([asdict(change) for change in changes], headers={"ETag": f'"{draft.head}"'}, meta=meta)
+        data = [
+            {**asdict(change), "words": describe_words(change.words) if change.words is not None else None}
+            for change in changes
+        ]
+        return answer(data, headers={"ETag": f'"{draft.head}"'}, meta=meta)
 
     return await asked.read(read)

@@ -15,12 +15,12 @@ from cms.cli.output import counted, out, print_json
 from cms.cli.sites import BranchOption, SiteOption, open_site
 from cms.delta import Change
 from cms.delta.diff import Dangling, Diff, EntryDiff, FileDiff, ImageChange, Side, find_diff
-from cms.delta.words import TextDiff
 from cms.finding import printable
 from cms.refs import HEAD, CommitId, draft_ref, short_name
 from cms.site import Site, resolve_name
 from cms.store import Store
 from cms.views import EVERYTHING
+from cms.worddiff import TextDiff
 from cms.workflow.combined import Part
 from cms.workflow.differences import FieldChange
 from cms.workflow.flow import no_draft

@@ -15,13 +15,13 @@ from cms.delta.affected import Slug, find_referrers
 from cms.delta.changes import Change, Source, find_changes
 from cms.delta.models import CollectionDiff, compare_models
 from cms.delta.renames import find_renames
-from cms.delta.words import TextDiff, compare_words
 from cms.entry import Entry
 from cms.errors import RepositoryProblem
 from cms.overlay import Reader
 from cms.postings import ASSETS, asset_path, is_asset, is_reference, postings_of, walk_values
 from cms.refs import BlobId
 from cms.snapshots import is_withheld
+from cms.worddiff import TextDiff, compare_words
 from cms.workflow.differences import BYTES_MOST, FieldChange, compare_fields, compare_text, split_file
 
 #: So many entries and files are shown, and so many bytes of them compared.

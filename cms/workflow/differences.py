@@ -9,6 +9,7 @@ from cms.errors import CMSError
 from cms.frontmatter import read
 from cms.overlay import Reader
 from cms.refs import BlobId
+from cms.worddiff import TextDiff, compare_words
 from cms.workflow.outcome import DraftState
 
 BYTES_MOST = 512 * 1024
@@ -33,6 +34,7 @@ class FileChange:
     Attributes:
         body: the text as a unified diff, or that of the whole file where it has no front matter.
         is_too_large: the text was not compared, or not all of it is shown.
+        words: the same by word; None where the texts are the same, or too large.
     """
 
     path: str
@@ -40,6 +42,7 @@ class FileChange:
     fields: tuple[FieldChange, ...]
     body: tuple[str, ...]
     is_too_large: bool = False
+    words: TextDiff | None = None
 
 
 def find_differences(state: DraftState, reader: Reader) -> list[FileChange]:
@@ -69,7 +72,8 @@ def compare_files(path: str, before: bytes | None, after: bytes | None) -> FileC
     new_fields, new_text = split_file(after)
     fields = compare_fields(old_fields, new_fields)
     body, is_too_large = compare_text(old_text, new_text)
-    return FileChange(path=path, change=change, fields=fields, body=body, is_too_large=is_too_large)
+    words = compare_words(old_text, new_text) if body else None
+    return FileChange(path=path, change=change, fields=fields, body=body, is_too_large=is_too_large, words=words)
 
 
 def compare_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[FieldChange, ...]:

@@ -134,6 +134,7 @@ def test_a_difference_is_told_by_field_and_by_line(desk: Newsdesk) -> None:
         {"field": "category", "before": "helse", "after": None},
     ]
     assert change["body"] == ["@@ -1 +1,2 @@", " First text.", "+More."]
+    assert (change["words"]["removed"], change["words"]["added"], len(change["words"]["passages"])) == (0, 1, 1)
     assert (answer["meta"]["total"], answer["meta"]["head"]) == (1, desk.get("/drafts/x")["head"])
 
 

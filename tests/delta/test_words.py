@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cms.delta.words import BYTES_MOST, CONTEXT, compare_words, find_segments
+from cms.worddiff import BYTES_MOST, CONTEXT, compare_words, find_segments
 
 TEXTS = st.lists(
     st.sampled_from(["a", "b", "word", " ", "\n", "\n\n", ", ", "!", "æ", "日本", "\0", "\r"]), max_size=30
