@@ -48,7 +48,9 @@ MOUNTED = {
 }  # fmt: skip
 FIELDS = ("title", "slug", "path", "url", "category", "tags", "author", "author.name", "related", "related.title", "stars", "weight",
           "date", "seen", "featured", "image.url", "aliases", "locale", "id", "status", "created_at", "updated_at", "published_at",
-          "first_author", "last_author", "draft", "publish_at", "name", "boss", "boss.name")  # fmt: skip
+          "first_author", "last_author", "draft", "publish_at", "name", "boss", "boss.name", "references", "referenced_by",
+          "referenced_by.count", "referenced_by.posts", "referenced_by.posts.count", "referenced_by.posts.title",
+          "referenced_by.people:boss.name", "stars.2", "date.year")  # fmt: skip
 OPERATORS = ("", "[ne]", "[contains]", "[icontains]", "[exists]", "[gte]", "[lt]", "[in]", "[all]", "[starts]")
 VALUES = (
     *WORDS,
@@ -69,6 +71,7 @@ WORDINGS = (
     *WORDS, "fish harbour", '"two boats"', "fish OR merger", "fish -secret", "-nothing", "title:fish", "merg", "taekover", "herrin", "lay offs",
     "fish net boat", "salmon merger secret", "s", "se", "me", "fi", "b", "hidden", "tre", "fisk",
 )  # fmt: skip
+FUNCTIONS = ("count", "distinct", "min", "max", "sum", "avg")
 AT = ("2024-01-01T12:01:30Z", "2024-01-01T12:30:00Z", "2024-06-01", "2999-06-01", "2001-01-01", "yesterday")
 
 
@@ -80,13 +83,17 @@ def parameter(name: str, random: Random) -> tuple[str, str]:
             return f"filter[{pick(FIELDS)}]{pick(OPERATORS)}", pick(VALUES)
         case "sort":
             return name, f"{pick(('', '-'))}{pick(FIELDS)}"
-        case "fields" | "facet" | "aggregate" | "distinct":
+        case "fields" | "facet" | "group_by":
             return name, ",".join(random.sample(FIELDS, random.randint(1, 3)))
+        case "distinct":
+            return name, pick(FIELDS)
+        case _ if name.startswith("aggregate"):
+            return f"aggregate[{pick(FUNCTIONS)}]", pick(("*", *FIELDS))
         case "include":
-            return name, ",".join(random.sample(("author", "related", "author.boss", "boss"), 2))
+            return name, ",".join(random.sample(("author", "related", "author.boss", "boss", "referenced_by"), 2))
         case "q" | "search":
             return name, pick(WORDINGS)
-        case "similar" | "referenced_by":
+        case "similar":
             return name, f"{pick(COLLECTIONS)}/{pick(HIDDEN_SLUGS)}"
         case "at" | "since_at":
             return name, pick(AT)
