@@ -37,6 +37,7 @@ READERS = (
     "schema",
     "cache",
     "commits",
+    "descent",
     "history",
     "whereabouts",
     "chronicle",

@@ -21,7 +21,8 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from cms.commits import Stamp, Step, Touch, read_few_steps, read_steps
+from cms.commits import Stamp, Step, read_few_steps, read_steps
+from cms.descent import Descent, Line
 from cms.layers import Layers
 from cms.objects import Change
 from cms.overlay import Reader
@@ -31,6 +32,8 @@ from cms.whereabouts import Departure, Whereabouts, latest
 
 MAX_REMEMBERED = 20_000
 MAX_DEPARTED = 100_000
+#: How far back a file that a branch took from there is compared with what is there now.
+STAYED_STEPS = 100
 _FORMAT_VERSION = 3
 
 
@@ -100,7 +103,7 @@ class History:
         Raises:
             RepositoryProblem: an object is missing or damaged, or as *steps* do.
         """
-        trace = _Trace(store, commit, {file.path: file.blob for file in store.list_files(commit)})
+        trace = Descent(store, commit, {file.path: file.blob for file in store.list_files(commit)})
         whereabouts = Whereabouts(commit, MAX_DEPARTED)
         trace.run(whereabouts.watch(steps))
         lives = {line.path: _Life(line.first, line.last) for line in trace.alive if line.first and line.last}
@@ -131,7 +134,7 @@ class History:
         if not any(self.commit in step.parents for step in steps):
             return History.build(store, new_commit)
         steps, is_straight = _in_order(steps, new_commit, self.commit)
-        trace = _Trace(store, new_commit, _files_to_follow(store, new_commit, changes, steps))
+        trace = Descent(store, new_commit, _files_to_follow(store, new_commit, changes, steps))
         whereabouts = Whereabouts(new_commit, MAX_DEPARTED)
         trace.run(whereabouts.watch(steps))
         lives = self._continued(trace)
@@ -139,7 +142,7 @@ class History:
             return History.build(store, new_commit)
         gone: dict[str, _Life | None] = {change.path: None for change in changes if change.new is None}
         updates = whereabouts.since(self.commit, self.departed, changes, steps[0].stamp)
-        is_sure = is_straight and whereabouts.reached == self.commit and not self._is_guessed(trace)
+        is_sure = is_straight and whereabouts.reached == self.commit and not self._is_guessed(store, trace)
         return History(
             new_commit,
             self._lives.changed({**gone, **lives}),
@@ -167,7 +170,7 @@ class History:
         """
         wanted = list(paths)
         blobs = dict(zip(wanted, reader.find_blobs(commit, wanted), strict=True))
-        trace = _Trace(reader, commit, {path: blob for path, blob in blobs.items() if blob is not None})
+        trace = Descent(reader, commit, {path: blob for path, blob in blobs.items() if blob is not None})
         trace.run(steps)
         lives: dict[str, _Life | None] = dict.fromkeys(wanted)
         lives |= {line.path: _Life(line.first, line.last) for line in trace.alive if line.first and line.last}
@@ -284,7 +287,7 @@ class History:
             return None
         return cls(encoded.commit, Layers(lives), Layers(graves), Layers(departed), is_exact=encoded.is_exact)
 
-    def _continued(self, trace: "_Trace") -> dict[str, _Life] | None:
+    def _continued(self, trace: Descent) -> dict[str, _Life] | None:
         """Join what the new commits say of the changed files to what was known; None when that does not suffice."""
         lives = {}
         for line in trace.alive:
@@ -297,7 +300,7 @@ class History:
             lives[line.path] = _Life(first, line.last)
         return lives
 
-    def _known(self, line: "_Line") -> _Life | None:
+    def _known(self, line: Line) -> _Life | None:
         """Return what was known of a file before the new commits, also when they brought it back byte for byte."""
         graves: Mapping[str, _Grave] = self._graves or {}
         if line.name is None:
@@ -308,12 +311,37 @@ class History:
             return grave.life  # a branch from before the deletion was merged after it
         return life
 
-    def _is_guessed(self, trace: "_Trace") -> bool:
+    def _is_guessed(self, store: Store, trace: Descent) -> bool:
         """Whether what came before the new commits is only most likely so for some file that they brought."""
         is_full = len(self._graves or ()) >= MAX_REMEMBERED or len(self.departed) >= MAX_DEPARTED
-        return any(is_full if line.name is None else line.commit != self.commit for line in (*trace.alive, *trace.dead))
+        elsewhere: dict[CommitId, set[str]] = {}
+        for line in (*trace.alive, *trace.dead):
+            if line.name is None and is_full:
+                return True
+            if line.name is not None and line.commit is not None and line.commit != self.commit:
+                elsewhere.setdefault(line.commit, set()).add(line.name)
+        return bool(elsewhere) and not self._have_stayed(store, elsewhere)
 
-    def _buried(self, trace: "_Trace") -> dict[str, _Grave | None]:
+    def _have_stayed(self, store: Store, files: Mapping[CommitId, set[str]]) -> bool:
+        """Whether the files that some commits have are the very ones that are here: no published commit since has touched them."""
+        left = dict(files)
+        names = sorted({name for each in files.values() for name in each})
+        blobs, commit = store.find_blobs(self.commit, names), self.commit
+        for _ in range(STAYED_STEPS):
+            parents = store.commit(commit).parents
+            if not parents:
+                return False
+            commit = parents[0]
+            before = store.find_blobs(commit, names)
+            touched = {name for name, old, new in zip(names, before, blobs, strict=True) if old != new}
+            if any(touched & each for each in left.values()):
+                return False
+            left.pop(commit, None)
+            if not left:
+                return True
+        return False
+
+    def _buried(self, trace: Descent) -> dict[str, _Grave | None]:
         graves: dict[str, _Grave | None] = {}
         for line in reversed(trace.dead):
             known = self._known(line)
@@ -335,135 +363,6 @@ class _Encoded(msgspec.Struct, array_like=True):
     stamps: list[Stamp]
     departed: list[tuple[str, list[tuple[BlobId, int, int, str | None]]]]
     commits: list[CommitId]
-
-
-class _Line:
-    """One file on its way back through the commits."""
-
-    __slots__ = ("blob", "born_blob", "born_path", "commit", "first", "last", "name", "path")
-
-    def __init__(self, path: str, blob: BlobId) -> None:
-        self.path = path
-        self.blob = blob
-        self.first: Stamp | None = None
-        self.last: Stamp | None = None
-        # Where it began, when it did so within the commits seen.
-        self.born_path = path
-        self.born_blob: BlobId | None = None
-        # Where it is in the newest commit that was not seen, when it did not.
-        self.name: str | None = None
-        self.commit: CommitId | None = None
-
-
-_Group = dict[str, list[_Line]]
-
-
-class _Trace:
-    """Follows files back from one commit to the oldest, each along the parents that have its bytes, as ``git log -- path``.
-
-    All files that are at the same commit form a group, which moves to the parent as one; only what the commit touched is
-    looked at, and only what a merge took from another parent leaves the group.
-    """
-
-    def __init__(self, reader: Reader, commit: CommitId, files: Mapping[str, BlobId]) -> None:
-        self.alive = [_Line(path, blob) for path, blob in files.items()]
-        self.dead: list[_Line] = []
-        self._reader = reader
-        self._groups: dict[CommitId, _Group] = {commit: {line.path: [line] for line in self.alive}}
-        self._born: _Group = {}
-        self._buried: set[str] = set()
-
-    def run(self, steps: Iterable[Step]) -> None:
-        """Take in all *steps*, every commit before its parents."""
-        for step in steps:
-            group = self._groups.pop(step.stamp.commit, {})
-            if len(step.parents) > 1:
-                self._follow_merge(step, group)
-            else:
-                self._follow(step, group)
-            if step.parents:
-                self._join(step.parents[0], group)
-        for commit, group in self._groups.items():
-            for name, lines in group.items():
-                for line in lines:
-                    line.name, line.commit = name, commit
-
-    def _follow(self, step: Step, group: _Group) -> None:
-        going_on: list[tuple[str, list[_Line]]] = []
-        deleted: list[tuple[str, BlobId]] = []
-        for touch in step.touches:
-            if touch.old is not None and touch.new is None:
-                deleted.append((touch.path, touch.old))
-                continue
-            lines = group.pop(touch.path, None)
-            if lines is None:
-                continue
-            for line in lines:
-                line.first = step.stamp
-                line.last = line.last or step.stamp
-            if touch.old is None:
-                self._begin(touch, lines)
-            else:
-                going_on.append((touch.source or touch.path, lines))
-        # Only now: within one commit, a may have become b and b have become c.
-        for name, lines in going_on:
-            group.setdefault(name, []).extend(lines)
-        for path, blob in deleted:
-            self._delete(path, blob, group)
-
-    def _follow_merge(self, step: Step, group: _Group) -> None:
-        """Send each file that is unlike the first parent's to the parent it came from."""
-        for touch in step.touches:
-            lines = group.pop(touch.path, None)
-            if lines is None:
-                continue
-            blobs = step.own.get(touch.path)
-            if blobs is None or touch.new in blobs:
-                self._join(self._giver(step.parents, touch), {touch.path: lines})
-                continue
-            for line in lines:  # the merge itself changed it
-                line.first = step.stamp
-                line.last = line.last or step.stamp
-            parent = next((parent for parent, blob in zip(step.parents, blobs, strict=True) if blob), None)
-            if parent is None and touch.source is not None:
-                group.setdefault(touch.source, []).extend(lines)
-            elif parent is None:
-                self._begin(touch, lines)
-            elif parent == step.parents[0]:
-                group.setdefault(touch.path, []).extend(lines)
-            else:
-                self._join(parent, {touch.path: lines})
-
-    def _giver(self, parents: Sequence[CommitId], touch: Touch) -> CommitId:
-        """Find the parent, other than the first, that has the file like the merge."""
-        others = parents[1:]
-        if len(others) > 1:
-            return next((id for id in others if self._reader.find_blob(id, touch.path) == touch.new), others[0])
-        return others[0]
-
-    def _begin(self, touch: Touch, lines: list[_Line]) -> None:
-        for line in lines:
-            line.born_path, line.born_blob = touch.path, touch.new
-        self._born.setdefault(touch.path, []).extend(lines)
-
-    def _delete(self, path: str, blob: BlobId, group: _Group) -> None:
-        restored = [line for line in self._born.pop(path, ()) if line.born_blob == blob]
-        if path not in self._buried:
-            self._buried.add(path)
-            self.dead.append(_Line(path, blob))
-            restored.append(self.dead[-1])
-        if restored:
-            group.setdefault(path, []).extend(restored)
-
-    def _join(self, commit: CommitId, group: _Group) -> None:
-        there = self._groups.get(commit)
-        if there is None:
-            self._groups[commit] = group
-            return
-        small, large = sorted((there, group), key=len)
-        for name, lines in small.items():
-            large.setdefault(name, []).extend(lines)
-        self._groups[commit] = large
 
 
 def _in_order(steps: Sequence[Step], new: CommitId, old: CommitId) -> tuple[list[Step], bool]:

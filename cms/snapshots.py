@@ -52,7 +52,7 @@ class Snapshots:
             RepositoryProblem: it cannot be read.
         """
         present = self._present()
-        if present.commit.id == commit:
+        if present.commit.id == commit and present.history.is_exact:
             return present
         with self._lock:
             found = self._kept.get(commit)

@@ -35,6 +35,7 @@ ORDER = (
         "commits",
         "annals",
         "whereabouts",
+        "descent",
         "history",
         "cache",
         "chronicle",

@@ -71,6 +71,18 @@ def test_a_history_that_was_followed_from_commit_to_commit_knows_when_it_is_exac
                 assert told(store, advanced) == told(store, built[new]), (old, new)
 
 
+def test_a_draft_from_before_other_publications_leaves_the_history_exact(repo: Repo) -> None:
+    base = repo.commit({"a.md": "1", "b.md": "1", "c.md": "1"})
+    draft = repo.commit({"a.md": "2"}, branch="side", parents=[base])
+    other = repo.commit({"c.md": "2"}, branch="other", parents=[base])
+    main = CommitId(repo.commit({"c.md": "2"}, parents=[repo.commit({"b.md": "2"}), other]))
+    merge = CommitId(repo.commit({"a.md": "2"}, parents=[main, draft]))
+    store = Store.open(repo.path)
+    advanced = History.build(store, main).advance(store, merge)
+    assert advanced.is_exact
+    assert told(store, advanced) == told(store, History.build(store, merge))
+
+
 def test_where_what_followed_is_not_exact_the_chronicle_is(repo: Repo, cache: DerivedCache) -> None:
     base = repo.commit({"a.md": "1", "b.md": "x"}, author=("Kari", "kari@example.org"))
     repo.commit({"a.md": None})
