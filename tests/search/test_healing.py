@@ -3,12 +3,15 @@
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cms.errors import SearchUnavailable
 from cms.inferred import infer_model
 from cms.query import Query
+from cms.search import open_engine
+from cms.searchtexts import search_fingerprint
 from cms.site import Site
 from tests.repo import Repo
 from tests.search.tools import shorten
@@ -80,3 +83,30 @@ def test_a_site_never_answers_wrongly_and_heals(site: Site, damage: Callable[[Pa
         damage(max(path for path in folder.glob(kind) if not path.is_symlink()))
         assert _answers_again(site), kind
         assert site.searcher.missing(site.catalog.snapshot) == {}
+
+
+def test_an_index_that_another_process_empties_never_answers_with_nothing(site: Site, engine_name: str) -> None:
+    assert _answers_again(site)
+    other = open_engine(
+        site.cache_folder / "index", fingerprint=search_fingerprint(site.catalog.model), engine=engine_name
+    )
+    for _ in range(3):
+        other.reset()
+        assert _answers_again(site)
+    other.close()
+
+
+def test_an_index_that_is_emptied_in_the_middle_of_a_search_is_not_believed(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert _answers_again(site)
+    engine = site.searcher._engine
+    search = engine.search
+
+    def emptied(*arguments: Any, **named: Any) -> Any:
+        monkeypatch.setattr(engine, "search", search)
+        engine.reset()
+        return search(*arguments, **named)
+
+    monkeypatch.setattr(engine, "search", emptied)
+    assert sorted(_found(site, "havet")) == ["sei", "torsk"]
