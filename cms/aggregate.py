@@ -270,7 +270,9 @@ def _grouped(catalog: Catalog, parts: Sequence[tuple[Summary, LocaleChain, Seque
         reading = [own[name].reading(catalog) if name in own else None for name in names]
         for entry in _stepwise(entries, lookup):
             keys = [(read(entry, lookup) if read is not None else ()) or (None,) for read in reading]
-            for place in product(*keys):
+            for step, place in enumerate(product(*keys)):
+                if step % STEPS == STEPS - 1:  # an entry may have many values of each
+                    lookup.check()
                 group = found.get(place)
                 if group is None:
                     group = found[place] = _Group()

@@ -24,6 +24,8 @@ EDGES_MOST = 50
 _NUMBER = r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?"
 _NUMBERS = re.compile(rf"(.+?)\.({_NUMBER}(?:\.\.{_NUMBER})*)", re.DOTALL)
 _LARGEST = 2**63
+#: Up to such a quotient, and so far from a whole one, floating point cannot be wrong about the range.
+_SURE, _DOUBTFUL = 1e6, 1e-9
 
 Number = int | float
 
@@ -88,8 +90,16 @@ class Widths:
     def place(self, zone: ZoneInfo) -> Callable[[Any], Hashable]:
         """See :class:`Bucket`. Computed exactly: 0.3 lies in the range that begins at 0.3."""
         del zone
-        width = self.width
-        return lambda value: floor(_exactly(value) / width)
+        width, near = self.width, float(self.width)
+
+        def place(value: Number) -> int:
+            if isinstance(value, float):
+                quotient = value / near
+                if abs(quotient) < _SURE and _DOUBTFUL < quotient % 1 < 1 - _DOUBTFUL:
+                    return floor(quotient)
+            return floor(_exactly(value) / width)
+
+        return place
 
     def range(self, key: int) -> Range:
         """See :class:`Bucket`."""
@@ -109,8 +119,13 @@ class Edges:
     def place(self, zone: ZoneInfo) -> Callable[[Any], Hashable]:
         """See :class:`Bucket`."""
         del zone
-        edges = self.edges
-        return lambda value: bisect_right(edges, _exactly(value))
+        edges, near = self.edges, [float(edge) for edge in self.edges]
+
+        def place(value: Number) -> int:
+            found = bisect_right(near, value)
+            return bisect_right(edges, _exactly(value)) if found and near[found - 1] == value else found
+
+        return place
 
     def range(self, key: int) -> Range:
         """See :class:`Bucket`."""

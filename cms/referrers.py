@@ -8,9 +8,9 @@ from collections.abc import Collection as Container
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from cms.entry import Entry
+from cms.entry import RESERVED, Entry
 from cms.model import ContentModel
-from cms.postings import REFERENCES, is_reference, meanings, postings_of, walk_values
+from cms.postings import REFERENCES, postings_of
 from cms.schema import Field
 from cms.snapshot import Snapshot
 
@@ -33,7 +33,7 @@ def find_referrers(visible: Visible, entry: Entry, collections: Container[str], 
     """The entries of *collections* that refer to the slug of *entry*, by collection and slug.
 
     Args:
-        field: the field by which they do, or one that holds it; empty: any.
+        field: the field by which they do, at the top of an entry; empty: any.
     """
     files = visible.snapshot.files
     named = {
@@ -47,28 +47,65 @@ def find_referrers(visible: Visible, entry: Entry, collections: Container[str], 
 
 
 def _refers(visible: Visible, source: Entry, entry: Entry, field: str) -> bool:
-    wanted = (entry.collection, entry.slug)
-    return any(
-        wanted in meanings(value, item.references)
-        and (target := visible.find_reference(value, item.references, source.locale)) is not None
-        and (target.collection, target.slug) == wanted
-        for item, value in _references(visible.model, source)
-        if not field or item.name == field or item.name.startswith(f"{field}.")
-    )
+    slug, named = entry.slug, f"{entry.collection}/{entry.slug}"
+    for value, targets in _references(visible.model, source, field):
+        if value == slug and targets[0] == entry.collection:
+            return True  # it is there, so nothing else can be meant
+        if value in (slug, named):
+            target = visible.find_reference(value, targets, source.locale)
+            if target is not None and (target.collection, target.slug) == (entry.collection, slug):
+                return True
+    return False
 
 
 def find_referred(visible: Visible, entry: Entry) -> list[Entry]:
     """The entries that *entry* refers to, each once, in the order of its fields."""
     found = {
         target.id: target
-        for item, value in _references(visible.model, entry)
-        if (target := visible.find_reference(value, item.references, entry.locale)) is not None
+        for value, targets in _references(visible.model, entry, "")
+        if (target := visible.find_reference(value, targets, entry.locale)) is not None
     }
     return list(found.values())
 
 
-def _references(model: ContentModel, entry: Entry) -> Iterator[tuple[Field, object]]:
-    return ((item, value) for item, _, value in walk_values(entry, model.collections[entry.collection], is_reference))
+def _references(model: ContentModel, entry: Entry, field: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """(what stands there, the collections that it may name) of each reference of *entry*, or of those in one *field*."""
+    fields = entry.parsed.fields
+    for shown, item in _leading(model, entry.collection):
+        if not field or item.name == field:
+            value = fields.get(shown)
+            if item.references and type(value) is str:
+                yield value, item.references
+            elif value is not None:
+                yield from _inside(item, value)
+
+
+def _inside(item: Field, value: object) -> Iterator[tuple[str, tuple[str, ...]]]:
+    if isinstance(value, list):
+        for part in value:
+            yield from _inside(item, part)
+    elif isinstance(value, dict):
+        for key, inner in item.properties.items():
+            yield from _inside(inner, value.get(key))
+    elif item.references and isinstance(value, str | int):
+        yield str(value), item.references
+
+
+def _leading(model: ContentModel, name: str) -> list[tuple[str, Field]]:
+    """The fields of a collection that refer to something, or hold one that does, under the names that they have in entries."""
+    found: list[tuple[str, Field]] | None = model.memo.get(("leading", name))
+    if found is None:
+        found = [
+            (f"{key}_" if key in RESERVED else key, item)
+            for key, item in model.collections[name].fields.items()
+            if _leads(item)
+        ]
+        model.memo["leading", name] = found
+    return found
+
+
+def _leads(item: Field) -> bool:
+    return bool(item.references) or any(map(_leads, item.properties.values()))
 
 
 def referring_fields(model: ContentModel, target: str) -> dict[str, list[Field]]:

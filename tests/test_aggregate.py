@@ -179,6 +179,18 @@ def test_of_each_value_the_first_is_listed(library: Catalog, tree: dict[str, Any
     assert result.total == len(kept)
 
 
+@settings(max_examples=EXAMPLES * 5, deadline=None)
+@given(
+    st.one_of(st.integers(-(10**6), 10**6), st.floats(-1e9, 1e9), st.integers(-(10**7), 10**7).map(lambda n: n / 1000)),
+    st.sampled_from(["0.1", "0.3", "0.001", "1", "7", "100", "-0.3..0.1..0.3", "0..0.7..1.4", "-5..5"]),
+)
+def test_numbers_lie_in_their_ranges_exactly_as_they_are_written(library: Catalog, value: float, bucket: str) -> None:
+    facet = read_facet(library.model, library.model.collections["books"], f"price.{bucket}")
+    assert facet.bucket is not None
+    key = facet.bucket.place(library.zone)(value)
+    assert facet.bucket.range(key).value == named(library, value, bucket)
+
+
 def test_sums_do_not_depend_on_the_order_and_are_exact_for_whole_numbers(library: Catalog) -> None:
     books = library.model.collections["books"]
     measures = tuple(read_measure(library.model, books, "sum", name) for name in ("price", "pages"))
