@@ -22,8 +22,7 @@ SCRIPT = re.findall(r"^```python\n(.*?)^```$", TEXT, re.M | re.S)[0]
 HISTORY: list[dict[str, str | bytes | None]] = [
     {"people/kari.md": person("Kari N."), "posts/c.md": post("C", "New <b>words</b>.")},
     {"posts/a.md": None, "posts/moved.md": post("A", "Text.", author="kari"), "posts/b.en.md": post("B")},
-    {"posts/b.md": post("B", draft="true"), "posts/c.md": post("C", "Other words.", slug="z")},
-    {"people/kari.md": None},
+    {"posts/b.md": post("B", draft="true"), "posts/c.md": post("C", "Other words.", slug="z"), "people/kari.md": None},
 ]
 
 

@@ -14,7 +14,7 @@ from cms.present import FORMATS, Shape
 from tests.delta.tools import AUTHORS, CMS, DEEP, MODEL, POSTS, States, canonical, differing, text_of
 
 #: More of them on request: DELTA_EXAMPLES=500.
-EXAMPLES = int(os.environ.get("DELTA_EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("DELTA_EXAMPLES", "12"))
 PATHS = (
     *(f"content/posts/{name}.md" for name in ("a", "b", "c", "a.en", "b.en")),
     *(f"content/authors/{name}.md" for name in ("kari", "ola", "kari.en", "ada")),

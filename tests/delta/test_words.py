@@ -19,7 +19,7 @@ def shown(old: str, new: str) -> list[str]:
     ]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(TEXTS, TEXTS)
 def test_what_is_shared_and_removed_is_the_old_text_and_with_what_is_added_the_new(old: str, new: str) -> None:
     segments = find_segments(old, new)

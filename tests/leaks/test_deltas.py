@@ -11,7 +11,7 @@ from tests.leaks.test_noninterference import OPEN_PAST, SEED, BesideSteps, Insid
 from tests.leaks.worlds import Pair, Question, open_pair
 
 #: As many states with secrets in them; ``CMS_LEAK_PAIRS`` asks for more.
-STATES = int(os.environ.get("CMS_LEAK_PAIRS", "1000")) // 20
+STATES = int(os.environ.get("CMS_LEAK_PAIRS", "1000")) // 40
 MOMENTS = ("", "", "@2024-01-01T12:30:00Z", "@2024-06-01T00:00:00Z", "@2025-01-01T00:00:00Z", "@2999-01-01T00:00:00Z")
 SHAPES = (
     "",
