@@ -97,7 +97,7 @@ class Snapshots:
                     findings=findings,
                 ) from error
         return replace(
-            snapshot, history=self._history(commit, present.history), changed=None, advanced_from=None, derived={}
+            snapshot, history=self._history(commit, present.history), changed=None, advanced_from=None
         )
 
     def _nearest(self, commit: CommitId, present: Snapshot) -> Snapshot:

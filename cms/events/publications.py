@@ -6,10 +6,8 @@ difference of two catalogs that everybody could see, so no event tells of anythi
 
 import math
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import islice
 from typing import Any, NamedTuple
 
 from cms.assets import kind_of
@@ -43,6 +41,7 @@ class _Step(NamedTuple):
 class _Compared:
     """What a step changed; of very many changes the first."""
 
+    position: Position
     changes: tuple[Change, ...]
     total: int
     keys: Keys
@@ -55,6 +54,7 @@ class Publications:
         self._store = store
         self._deltas = deltas
         self._compared: Bounded[tuple[State, State], _Compared] = Bounded(COMPARED_KEPT)
+        self._lives: Bounded[State, list[float] | None] = Bounded(COMPARED_KEPT)
 
     def after(self, timeline: Timeline, position: Position) -> list[Event]:
         """Every publication after *position*, oldest first.
@@ -67,11 +67,14 @@ class Publications:
         known = timeline.find_since(position)
         if known.commit == timeline.tip and not self._has_passed(timeline, known.moment):
             return []
-        steps = list(islice(self._steps(timeline, known), STEPS_MOST + 1))
-        if len(steps) > STEPS_MOST:
-            raise FullSyncNeeded(TOO_MANY)
         before = timeline.open_known(known)
-        return [self._event(timeline, before, step) for step in steps]
+        told: list[Event] = []
+        # One after another: what was worked out of a state is at hand when the next one is reached from it.
+        for step in self._steps(timeline, known):
+            if len(told) >= STEPS_MOST:
+                raise FullSyncNeeded(TOO_MANY)
+            told.append(self._event(timeline, before, step))
+        return told
 
     def _has_passed(self, timeline: Timeline, moment: float) -> bool:
         """Whether something appeared or went after *moment*, of what is published now."""
@@ -83,59 +86,73 @@ class Publications:
         line = published.between(tip, known.commit, tip)
         if line is None:
             raise FullSyncNeeded("history was rewritten since; drop what you hold and begin again")
+        if len(line) > STEPS_MOST:
+            raise FullSyncNeeded(TOO_MANY)
         since = known
         states: list[State | None] = [timeline.find_since(Position(commit)) for commit in line]
         for state in (*states, None):
-            for moment in self._moments(timeline, since, state.moment if state is not None else math.inf):
+            for moment in self._moments(timeline, since, state.moment if state is not None else math.inf) or ():
                 step = _Step(since, self._settled(timeline, State(since.commit, moment)), moment)
                 yield step
                 since = step.until
-            if state is not None and self._can_be_read(timeline, state):
+            if state is not None and self._moments(timeline, state, math.inf) is not None:
                 reached = self._settled(timeline, state)
                 yield _Step(since, reached, state.moment)
                 since = reached
 
-    def _moments(self, timeline: Timeline, since: State, end: float) -> Iterator[float]:
-        """The moments before *end* at which something appeared or went while the commit of *since* was what was published."""
-        timed = timeline.open_known(since).snapshot.timed.values()
-        moment = next_change(timed, since.moment)
-        while moment <= timeline.now and moment < end:
-            yield moment
-            moment = next_change(timed, moment)
+    def _moments(self, timeline: Timeline, state: State, end: float) -> list[float] | None:
+        """The moments from *state* until *end* at which something appeared or went; None for what cannot be served."""
+        if state.commit == timeline.tip:
+            every = self._moments_after(timeline.present, state.moment)
+        else:
+            known = self._lives.get(state, lambda: self._life(timeline, state))
+            if known is None:
+                return None
+            every = known
+        return [moment for moment in every if moment < end and moment <= timeline.now]
+
+    def _life(self, timeline: Timeline, state: State) -> list[float] | None:
+        """The moments of a state that was replaced since."""
+        reign = timeline.views.published.find(timeline.tip, state.commit)
+        try:
+            moments = self._moments_after(timeline.open_shown(state), state.moment)
+        except FullSyncNeeded:
+            return None
+        return [moment for moment in moments if reign is None or moment < reign.until]
+
+    def _moments_after(self, catalog: Catalog, moment: float) -> list[float]:
+        timed = catalog.snapshot.timed.values()
+        found: list[float] = []
+        while (moment := next_change(timed, moment)) < math.inf and len(found) <= STEPS_MOST:
+            found.append(moment)
+        return found
 
     def _settled(self, timeline: Timeline, state: State) -> State:
         """*state*, as it is called while it is the present one: whose catalog is at hand."""
         is_present = state.commit == timeline.tip and not self._has_passed(timeline, state.moment)
         return timeline.find_until(None) if is_present else state
 
-    def _can_be_read(self, timeline: Timeline, state: State) -> bool:
-        with suppress(FullSyncNeeded):
-            timeline.open_shown(state)
-            return True
-        return False
-
     def _event(self, timeline: Timeline, before: Catalog, step: _Step) -> Event:
         key = step.since, step.until
         compared = self._compared.get(key, lambda: self._compare(timeline, step))
-        until = timeline.open_shown(step.until)
-        position = timeline.position(until)
         told = [change for change in compared.changes if _was_seen(change, before, timeline.present)]
         hidden = len(compared.changes) - len(told)
         data: dict[str, Any] = {
             "commit": step.until.commit,
-            "position": str(position),
+            "position": str(compared.position),
             "at": format_rfc3339(_aware(step.at), timeline.present.zone),
             "cause": "publication" if step.since.commit != step.until.commit else "moment",
             "changes": [describe(change) for change in told],
             "total": compared.total - hidden,
             "surrogate_keys": sorted(compared.keys),
         }
-        return Event(kind=PUBLICATION, at=step.at, mark=Mark(position), data=data)
+        return Event(kind=PUBLICATION, at=step.at, mark=Mark(compared.position), data=data)
 
     def _compare(self, timeline: Timeline, step: _Step) -> _Compared:
         until, changes = self._deltas.find(timeline, step.since, step.until, EVERYTHING)
         keys = find_invalid(timeline.open_known(step.since), until, self._assets(step.since, step.until))
-        return _Compared(changes=tuple(changes[:CHANGES_MOST]), total=len(changes), keys=keys)
+        first = tuple(changes[:CHANGES_MOST])
+        return _Compared(position=timeline.position(until), changes=first, total=len(changes), keys=keys)
 
     def _assets(self, since: State, until: State) -> list[str]:
         """The files that are served by their paths and differ."""
