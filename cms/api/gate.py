@@ -21,7 +21,8 @@ from cms.api.lanes import Lanes
 from cms.api.metrics import Metrics
 from cms.api.pages import next_page
 from cms.api.problems import problem_response, respond_to_error
-from cms.api.replies import CORS, NOTHING, PIECE_BYTES, cache_control, matches, reply_of
+from cms.api.replies import CORS, NOTHING, PIECE_BYTES, cache_control, matches, reply_of, wire_of
+from cms.api.state import SEND_WHOLE
 from cms.api.viewing import Viewing, wants_view
 from cms.auth import holds_password
 from cms.catalog import Catalog
@@ -250,12 +251,13 @@ class Gate:
         reply = reply_of(stored, accepted, cache_control(answers.catalog, stored.until, now, is_shared=True))
         if reply.whole is None:
             return False
+        start, body = reply.start, reply.whole
         if condition and reply.unchanged is not None and matches(condition, stored.etag):
-            await send(reply.unchanged)
-            await send(NOTHING)
-        else:
-            await send(reply.start)
-            await send(reply.whole)
+            start, body = reply.unchanged, NOTHING
+        send_whole = scope.get(SEND_WHOLE)
+        if send_whole is None or not send_whole(*wire_of(reply, start, body["body"])):
+            await send(start)
+            await send(body)
         self._metrics.count(scope, "GET", stored.status, time.perf_counter() - started)
         if stored.searched is not None:
             self._site.searches.count(*stored.searched)

@@ -5,7 +5,9 @@ They are made once and sent as they are, so an answer that was given before cost
 
 import gzip
 import math
+import re
 from functools import lru_cache
+from http import HTTPStatus
 from typing import NamedTuple
 
 import brotli
@@ -17,6 +19,7 @@ from cms.catalog import Catalog
 COMPRESSED_FROM_BYTES = 860
 PIECE_BYTES = 1024 * 1024
 REPLIES_KEPT = 8
+BREAKING = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 CORS: Headers = [(b"access-control-allow-origin", b"*")]
 MADE_HERE = frozenset({b"content-length", b"etag", b"cache-control"})
 EXPOSED = b"ETag, Link, Content-Commit, Last-Modified, Retry-After"
@@ -36,12 +39,28 @@ class Reply(NamedTuple):
         start: its status and headers.
         unchanged: the same for who has it already (304); None when it has no validator.
         whole: the message with its body; None when that is sent piece by piece.
+        bytes_of: the two kinds of answer as a server writes them, made when they are first sent so.
     """
 
     start: Message
     unchanged: Message | None
     whole: Message | None
     body: bytes
+    bytes_of: dict[int, tuple[bytes, bytes]]
+
+
+def wire_of(reply: Reply, start: Message, body: bytes) -> tuple[bytes, bytes]:
+    """(the status line, all other headers and *body*) of *reply*, which begins with *start*."""
+    status: int = start["status"]
+    found = reply.bytes_of.get(status)
+    if found is None:
+        headers: Headers = start["headers"]
+        if any(BREAKING.search(name) or BREAKING.search(value) for name, value in headers):
+            raise ValueError("a header that would end before its end")
+        line = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode()
+        rest = b"".join([part for name, value in headers for part in (name, b": ", value, b"\r\n")])
+        found = reply.bytes_of[status] = (line, b"%b\r\n%b" % (rest, body))
+    return found
 
 
 def reply_of(stored: Stored, accepted: bytes, caching: bytes) -> Reply:
@@ -67,7 +86,7 @@ def _make_reply(stored: Stored, encoding: bytes, caching: bytes) -> Reply:
             unchanged = {"type": "http.response.start", "status": 304, "headers": kept}
     start = {"type": "http.response.start", "status": stored.status, "headers": headers}
     whole: Message | None = {"type": "http.response.body", "body": body} if len(body) <= PIECE_BYTES else None
-    return Reply(start, unchanged, whole, body)
+    return Reply(start, unchanged, whole, body, {})
 
 
 def cache_control(catalog: Catalog | None, until: float, now: float, *, is_shared: bool) -> bytes:

@@ -17,6 +17,8 @@ from cms.views import View
 
 BASE = "/api/v1"
 #: In the state of the server: an event that is set when it begins to stop, for answers that would go on.
+#: What a server may put into the scope of a request: it takes the status line, and all that follows its own headers.
+SEND_WHOLE = "cms.send_whole"
 CLOSING = "closing"
 
 

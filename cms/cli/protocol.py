@@ -1,4 +1,5 @@
-"""uvicorn's HTTP protocol with the two limits that it lacks: how large a request may be, and how long it may take to arrive.
+"""uvicorn's HTTP protocol with the two limits that it lacks: how large a request may be, and how long it may take to arrive; and with a short
+way for answers that are sent as they lie.
 
 Without them one connection that sends a header without end takes all memory, and a few hundred that send theirs a byte a minute take every
 connection. Both limits are for the whole of a request, but for what Git sends: of that only the header is limited here, and the body where
@@ -6,11 +7,12 @@ it is used (``githttp``).
 """
 
 from asyncio import TimerHandle
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from cms.api.state import CLOSING
+from cms.api.state import CLOSING, SEND_WHOLE
 
 REQUEST_BYTES_MOST = 64 * 1024
 REQUEST_SECONDS_MOST = 20.0
@@ -22,6 +24,23 @@ TOO_LARGE = (
     b"content-type: text/plain; charset=utf-8\r\ncontent-length: 25\r\nconnection: close\r\n\r\n"
     b"The request is too large."
 )
+
+
+def send_whole(cycle: RequestResponseCycle, status_line: bytes, rest: bytes) -> bool:
+    """Answer with bytes that were put together before, instead of header by header; whether that could be done.
+
+    Args:
+        rest: all that follows the headers which the server adds itself: other headers, an empty line and the body.
+    """
+    if cycle.response_started or not cycle.keep_alive or cycle.access_log or cycle.flow.write_paused:
+        return False
+    if not cycle.disconnected:
+        cycle.response_started = cycle.response_complete = True
+        own = [b"%b: %b\r\n" % pair for pair in cycle.default_headers]
+        cycle.transport.writelines((b"".join((status_line, *own)), rest))
+        cycle.message_event.set()
+        cycle.on_response()
+    return True
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -63,6 +82,8 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.url.startswith(WRITTEN):
             self._most = max(self._most, WRITTEN_BYTES_MOST)
         super().on_headers_complete()
+        if self.cycle is not None:
+            cast(dict[str, Any], self.scope)[SEND_WHOLE] = partial(send_whole, self.cycle)
 
     def on_message_complete(self) -> None:
         """A request is whole."""
