@@ -103,6 +103,14 @@ def test_the_same_is_printed_as_the_api_answers_it(run: Run, states: list[str]) 
     assert (found["meta"]["counts"]["entries"], len(found["data"]["dangling"])) == (3, 1)
 
 
+def test_of_lists_what_came_and_went_is_told(repo: Repo, run: Run) -> None:
+    first = repo.commit({**MODEL, "posts/a.md": post(tags="[a, b, c]", related="[x, y]")})
+    second = repo.commit({"posts/a.md": post(tags="[b, c, d]", related="[y, x]")})
+    output = run(first, second).output
+    assert "  tags: [-a-] {+d+} (2 the same)\n" in output
+    assert "  related: [-x, y-] {+y, x+}\n" in output
+
+
 def test_nothing_a_draft_says_is_obeyed_by_a_terminal(repo: Repo, run: Run, states: list[str]) -> None:
     repo.commit({"posts/a.md": post("Evil", "The quick \x1b[2J fox.", category='"\\e]0;x\\a"')}, branch="drafts/easter")
     assert not [sign for sign in run("draft:easter").output if not sign.isprintable() and sign != "\n"]

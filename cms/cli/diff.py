@@ -1,6 +1,6 @@
 """``cms diff``: what a release would change, readable in a terminal and by a screen reader: what was removed and added is marked, not only coloured."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -34,9 +34,7 @@ MARKS = {"removed": ("[-", "-]"), "added": ("{+", "+}"), "same": ("", "")}
 def diff(
     first: Annotated[
         str,
-        typer.Argument(
-            metavar="[FROM]", help="What to compare with; without it what is published.", show_default=False
-        ),
+        typer.Argument(metavar="FROM", help="What to compare with; without it what is published.", show_default=False),
     ] = "",
     second: Annotated[
         str,
@@ -195,6 +193,8 @@ def _tell_field(change: FieldChange, words: TextDiff | None) -> Text:
         for passage in words.passages:
             line.append_text(_segments(passage.segments))
         return line
+    if isinstance(change.before, list) and isinstance(change.after, list):
+        return line.append_text(_tell_list(change.before, change.after))
     if change.before is not None:
         line.append_text(_marked("removed", _value(change.before)))
     if change.before is not None and change.after is not None:
@@ -202,6 +202,18 @@ def _tell_field(change: FieldChange, words: TextDiff | None) -> Text:
     if change.after is not None:
         line.append_text(_marked("added", _value(change.after)))
     return line
+
+
+def _tell_list(before: Sequence[object], after: Sequence[object]) -> Text:
+    """What came into a list and what went; the whole of both where only the order differs."""
+    old, new = ([_value(item) for item in items] for items in (before, after))
+    marked = [_marked("removed", item) for item in old if item not in new]
+    marked += [_marked("added", item) for item in new if item not in old]
+    same = sum(item in old for item in new)
+    if not marked:
+        return Text(" ").join([_marked("removed", ", ".join(old)), _marked("added", ", ".join(new))])
+    told = Text(" ").join(marked)
+    return told.append(f" ({same:,} the same)") if same else told
 
 
 def _tell_text(text: TextDiff) -> Iterator[Text]:
