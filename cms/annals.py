@@ -1,7 +1,7 @@
 """The annals: what every commit of a repository touched, in columns, and in which order Git tells of commits.
 
 A commit has a number from when it was first mentioned and a row from when it was entered; what it touched is a range of the columns of
-touches. 50,000 commits with 200,000 touches take about 25 MB. Pure: nothing is read here.
+touches. 50,000 commits with 200,000 touches take about 50 MB. Pure: nothing is read here.
 
 Not here: reading and keeping them (``chronicle``), what the commits mean for a file (``history``).
 """
