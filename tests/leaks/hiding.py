@@ -67,7 +67,7 @@ def public_files(history: str = "") -> list[Files]:
     """The commits that both repositories begin with: entries of two collections, in three locales, some renamed or withdrawn."""
     first: dict[str, str | bytes | None] = {
         "cms.toml": settings(history),
-        "schemas/posts.yaml": POSTS,
+        "schemas/posts.yaml": POSTS.replace("x-date: date", "x-date: date\nx-url: /posts/{slug}"),
         "schemas/people.yaml": PEOPLE,
         "people/kari.md": person("Kari Nordmann"),
         "people/ola.md": person("Ola Nordmann", boss="kari"),
