@@ -42,7 +42,14 @@ async def get_site(request: Request) -> Response:
         "openapi": f"{BASE}/openapi.json",
         **{f"entries:{name}": f"{BASE}/entries/{quote(name)}" for name in ctx.catalog.shelves},
     }
-    return object_response(request, ctx, data, links=_in_view(ctx, links))
+    if site.url:  # without it nothing could be linked to
+        links |= {f"feed:{name}": f"{BASE}/feeds/{quote(name)}.atom" for name in ctx.catalog.shelves}
+        links["sitemap"] = "/sitemap.xml"
+    links = _in_view(ctx, links)
+    if ctx.view is None:
+        links["changes"] = f"{BASE}/changes?since={{position}}"
+        links["events"] = f"{BASE}/events"
+    return object_response(request, ctx, data, links=links)
 
 
 async def lead_to_site(request: Request) -> Response:

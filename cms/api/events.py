@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from cms.api.changes import find_caller
-from cms.api.lanes import Lanes
+from cms.api.lanes import Lane, Lanes
 from cms.api.state import CLOSING
 from cms.delta import Position
 from cms.errors import CMSError, InvalidQuery, TooBusy, Unauthorised
@@ -114,16 +114,17 @@ class _Stream(Response):
         """Send what happens, until there is a reason not to."""
         streams = self._lanes.streams
         try:
-            turn, is_due = streams.turn, self._has_missed
+            turn, is_due = streams.turn, False
             ready = {"position": str(self._mark.position), "heartbeat_seconds": HEARTBEAT_SECONDS}
             await _send(send, b"retry: %d\n%b" % (RETRY_MILLISECONDS, _format("ready", self._mark, ready)))
-            if is_due:
-                is_due = await self._tell_news(send)
+            if self._has_missed:  # which may be much, so it takes its turn with all that looks into the past
+                is_due = await self._tell_news(send, self._lanes.views)
             while is_lasting:
                 seen = await streams.wait(turn, SOON_SECONDS if is_due else HEARTBEAT_SECONDS)
                 if seen == turn and not is_due:
                     await _send(send, b":\n\n")
-                is_due = await self._tell_news(send)
+                lane = self._lanes.views if self._has_missed else self._lanes.events
+                is_due = await self._tell_news(send, lane)
                 turn = seen
         except Unauthorised:
             log.info("events.ended", reason="the secret is not good any more")
@@ -132,16 +133,16 @@ class _Stream(Response):
         except CMSError as error:
             log.warning("events.ended", reason=str(error))
 
-    async def _tell_news(self, send: Send) -> bool:
+    async def _tell_news(self, send: Send, lane: Lane) -> bool:
         """Send what is new; whether it is worth looking again soon."""
         await self._ask_again()
         try:
-            batch = await self._lanes.events.run(self._site.events.after, self._mark, self._who, datetime.now(UTC))
+            batch = await lane.run(self._site.events.after, self._mark, self._who, datetime.now(UTC))
         except TooBusy:
             return True
         for mark, event in batch.events:
             await _send(send, _format(event.kind, mark, event.data))
-        self._mark = batch.mark
+        self._mark, self._has_missed = batch.mark, False
         return batch.is_waiting
 
     async def _ask_again(self) -> None:
