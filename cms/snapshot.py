@@ -16,7 +16,6 @@ from datetime import datetime
 from typing import Protocol
 
 from cms.cache import DerivedCache, pooled
-from cms.chronicle import Chronicle
 from cms.coerce import parse_entry
 from cms.entry import Entry, Parsed
 from cms.errors import InvalidSettings, RepositoryProblem
@@ -249,10 +248,7 @@ def read_history(store: Store, commit: CommitId, cache: DerivedCache, ref: str) 
         known = History.from_bytes(kept[1]) if kept is not None else None
         if known is not None and known.commit == commit:
             return known
-        if known is None:  # what is read of Git for this is kept for whoever asks about other commits
-            history = History.trace(store, commit, Chronicle(store, cache).steps(commit))
-        else:
-            history = _extended(known, store, commit)
+        history = History.build(store, commit) if known is None else _extended(known, store, commit)
         cache.save_history(ref, commit, history.to_bytes())
         return history
 
