@@ -18,16 +18,25 @@ from dataclasses import dataclass
 from itertools import cycle
 
 CONNECTIONS = 16
+_UNITS = {"us": 0.000001, "ms": 0.001, "s": 1.0, "m": 60.0}
+_CHUNKED = re.compile(rb"\r\ntransfer-encoding: *chunked", re.IGNORECASE)
+_LAST_CHUNK = b"\r\n0\r\n\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """What was answered in how many seconds; *errors* are answers other than 200."""
+    """What was answered in how many seconds; *errors* are answers other than 200.
+
+    Attributes:
+        p50, p99: seconds within which half and 99 of 100 were answered; None where it was not looked at.
+    """
 
     requests: int
     seconds: float
     errors: int
+    p50: float | None = None
+    p99: float | None = None
 
     @property
     def rate(self) -> float:
@@ -40,13 +49,23 @@ def ask_again(port: int, path: str, *, seconds: float) -> Load:
     if shutil.which("wrk") is None:
         return _in_a_process(port, [path], seconds)
     url = f"http://127.0.0.1:{port}{path}"
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s", url]
+    command = ["wrk", "--latency", "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s", url]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     requests = re.search(r"(\d+) requests in ([\d.]+)(ms|s|m)", output)
     errors = re.search(r"Non-2xx or 3xx responses: (\d+)", output)
     assert requests is not None, output
-    unit = {"ms": 0.001, "s": 1, "m": 60}[requests[3]]
-    return Load(requests=int(requests[1]), seconds=float(requests[2]) * unit, errors=int(errors[1]) if errors else 0)
+    return Load(
+        requests=int(requests[1]),
+        seconds=float(requests[2]) * _UNITS[requests[3]],
+        errors=int(errors[1]) if errors else 0,
+        p50=_percentile(output, 50),
+        p99=_percentile(output, 99),
+    )
+
+
+def _percentile(output: str, share: int) -> float | None:
+    found = re.search(rf"\b{share}% +([\d.]+)(us|ms|s|m)\b", output)
+    return float(found[1]) * _UNITS[found[2]] if found else None
 
 
 def ask_once(port: int, paths: Sequence[str]) -> Load:
@@ -80,6 +99,8 @@ class _Connection:
             if head < 0:
                 return None
             length = _LENGTH.search(self._received, 0, head)
+            if length is None and _CHUNKED.search(self._received, 0, head) and not self._received.endswith(_LAST_CHUNK):
+                return None
             self._missing = head + 4 + (int(length[1]) if length else 0)
         if len(self._received) < self._missing:
             return None

@@ -16,11 +16,12 @@ from urllib.parse import quote
 
 from tests.bench.asking import POSTS, list_path, search_path
 from tests.bench.generate import COMMON_WORD, RARE_WORD, generate
-from tests.bench.load import ask_again, ask_once
+from tests.bench.load import Load, ask_again, ask_once
 from tests.bench.peers import peer
 from tests.bench.peers.datasette import Datasette
 from tests.bench.peers.directus import Directus
 from tests.bench.peers.json_server import JsonServer
+from tests.bench.peers.limits import nginx_files, starlette_route
 from tests.bench.peers.nuxt import NuxtContent
 from tests.bench.peers.peer import ASKED_CATEGORY, PAGE, QUESTIONS, Peer, Post, make_posts
 from tests.bench.peers.strapi import Strapi
@@ -30,6 +31,7 @@ from tests.bench.servers import Client, free_port, memory_of, running, site_comm
 PEERS: Mapping[str, type[Peer]] = {
     one.name: one for one in (NuxtContent, JsonServer, Datasette, Directus, Strapi, Wagtail)
 }
+LIMITS = {"Starlette route": starlette_route, "nginx, files": nginx_files}
 #: A system that is asked for the first time may read its whole database.
 WARM = 3
 FEWEST_BYTES = 200
@@ -50,7 +52,16 @@ def main() -> None:
     slug, words = posts[len(posts) // 2].slug, peer.pick_words(posts)
     port = free_port()
     with running(site_command(generate(options.size), port), port, search_path(RARE_WORD)) as process:
-        columns = {"Branchpress": _measure(port, _our_addresses(slug), words, process.pid, options)}
+        ours = _our_addresses(slug)
+        columns = {"Branchpress": _measure(port, ours, words, process.pid, options)}
+        with Client(port) as client:
+            same = {question: (path, client.get(path)) for question, path in ours.items() if peer.WORD not in path}
+    for label, limit in LIMITS.items():
+        try:
+            with limit(same) as (port, addresses):
+                columns[label] = _measure(port, addresses, words, None, options)
+        except RuntimeError as error:
+            print(f"-- {label} is left out: {error}", file=sys.stderr)
     for name in chosen:
         try:
             with _started(PEERS[name](), posts, slug) as (label, port, addresses, pid):
@@ -95,16 +106,28 @@ def _started(one: Peer, posts: Sequence[Post], slug: str) -> Iterator[tuple[str,
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """What one system did: requests a second for each question it can answer, and its memory in MB afterwards."""
+    """What one system did: the loads of each question that it can answer, and its memory in MB afterwards."""
 
-    rates: Mapping[str, float]
-    memory: float
+    loads: Mapping[str, Sequence[Load]]
+    memory: float | None
+
+    def rate(self, question: str) -> float | None:
+        """Requests a second."""
+        return median(load.rate for load in self.loads[question]) if question in self.loads else None
+
+    def waits(self, question: str) -> str:
+        """The times within which half and 99 of 100 were answered."""
+        known = [(load.p50, load.p99) for load in self.loads.get(question, ()) if load.p50 and load.p99]
+        if not known:
+            return "–"
+        half, most = (median(times) for times in zip(*known, strict=True))
+        return f"{half * 1000:.2f} / {most * 1000:.2f}"
 
 
 def _measure(
-    port: int, addresses: Mapping[str, str], words: Sequence[str], pid: int, options: argparse.Namespace
+    port: int, addresses: Mapping[str, str], words: Sequence[str], pid: int | None, options: argparse.Namespace
 ) -> Column:
-    rates = {}
+    found: dict[str, Sequence[Load]] = {}
     for question, path in addresses.items():
         paths = [path.replace(peer.WORD, quote(word)) for word in words] if peer.WORD in path else [path]
         _require_answers(port, question, paths)
@@ -114,9 +137,9 @@ def _measure(
             loads = [ask_again(port, path, seconds=options.seconds) for _ in range(options.rounds)]
         if errors := sum(load.errors for load in loads):
             raise RuntimeError(f"{question}: {errors} answers were not 200")
-        rates[question] = median(load.rate for load in loads)
-        print(f"{question}: {rates[question]:,.0f}/s", file=sys.stderr)
-    return Column(rates=rates, memory=memory_of(pid))
+        found[question] = loads
+        print(f"{question}: {median(load.rate for load in loads):,.0f}/s", file=sys.stderr)
+    return Column(loads=found, memory=memory_of(pid) if pid is not None else None)
 
 
 def _require_answers(port: int, question: str, paths: Sequence[str]) -> None:
@@ -129,17 +152,19 @@ def _require_answers(port: int, question: str, paths: Sequence[str]) -> None:
 
 
 def _table(columns: Mapping[str, Column]) -> str:
-    """Requests a second, and how many times as many ours are."""
-    (_, ours), *others = columns.items()
-    lines = [f"| | {' | '.join(columns)} |", "| --- |" + " --- |" * len(columns)]
+    """Requests a second, and how many times as many ours are; then the times."""
+    ours, *others = columns.values()
+    head = [f"| | {' | '.join(columns)} |", "| --- |" + " --- |" * len(columns)]
+    rates, waits = [*head], [*head]
     for question in QUESTIONS:
-        cells = [f"{ours.rates[question]:,.0f}"]
-        for _, other in others:
-            rate = other.rates.get(question)
-            cells.append("–" if rate is None else f"{rate:,.0f} ({ours.rates[question] / rate:,.1f} times)")
-        lines.append(f"| {question} | {' | '.join(cells)} |")
-    lines.append(f"| memory, MB | {' | '.join(f'{column.memory:,.0f}' for column in columns.values())} |")
-    return "\n".join(lines)
+        own = ours.rate(question) or 0.0
+        compared = [(rate, own / rate) if (rate := other.rate(question)) else None for other in others]
+        cells = ["–" if pair is None else f"{pair[0]:,.0f} ({pair[1]:,.3g} times)" for pair in compared]
+        rates.append(f"| {question} | {own:,.0f} | {' | '.join(cells)} |")
+        waits.append(f"| {question} | {' | '.join(column.waits(question) for column in columns.values())} |")
+    memory = ["–" if column.memory is None else f"{column.memory:,.0f}" for column in columns.values()]
+    rates.append(f"| memory, MB | {' | '.join(memory)} |")
+    return "\n".join(["Requests a second:", "", *rates, "", "Milliseconds, p50 / p99:", "", *waits])
 
 
 if __name__ == "__main__":
