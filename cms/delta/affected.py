@@ -27,9 +27,9 @@ def find_referrers(catalog: Catalog, slugs: Iterable[Slug]) -> set[Slug]:
 
 
 def find_affected(
-    catalog: Catalog, changed: Mapping[str, Entry], chain: LocaleChain
+    catalog: Catalog, changed: Mapping[str, Entry], chain: LocaleChain, *, hops: int = DEPTH_LIMIT
 ) -> dict[str, tuple[Entry, set[str]]]:
-    """The entries for *chain* that show a changed one by way of at most as many references as an answer can follow.
+    """The entries for *chain* that show a changed one by way of at most *hops* references: as many as ``depth`` can follow.
 
     Args:
         changed: entries of *catalog* by id.
@@ -39,7 +39,7 @@ def find_affected(
     """
     reached: dict[str, tuple[Entry, set[str]]] = {id: (entry, {id}) for id, entry in changed.items()}
     found: dict[str, tuple[Entry, set[str]]] = {}
-    for _ in range(DEPTH_LIMIT):
+    for _ in range(hops):
         sources = find_referrers(catalog, {(entry.collection, entry.slug) for entry, _ in reached.values()})
         next_reached: dict[str, tuple[Entry, set[str]]] = {}
         for collection, slug in sources:

@@ -18,9 +18,10 @@ from cms.delta.affected import Slug, find_affected, find_referrers
 from cms.delta.renames import find_renames
 from cms.entry import Entry
 from cms.errors import RepositoryProblem
+from cms.fieldpath import REFERENCED_BY
 from cms.model import ContentModel
 from cms.overlay import Reader
-from cms.present import PLAIN, Presenter, Shape
+from cms.present import DEPTH_LIMIT, PLAIN, Presenter, Shape, Tree
 from cms.refs import BlobId
 
 BODY = "body"
@@ -135,8 +136,15 @@ class _Comparison:
         affected = find_affected(self._new, changed, wanted.chain)
         if wanted.chain != EVERY_LOCALE or not wanted.shape.is_plain:
             entries = [entry for change in changes for entry in (change.entry, change.before) if entry is not None]
-            entries += [entry for entry, _ in affected.values()]
-            changes, _ = self._compare({(entry.collection, entry.slug) for entry in entries}, wanted, renames)
+            # Names in ``fields`` can lead further than ``include`` and ``depth``.
+            hops = max(DEPTH_LIMIT, _height(wanted.shape.only))
+            shown = find_affected(self._new, changed, wanted.chain, hops=hops) if hops > DEPTH_LIMIT else affected
+            entries += [entry for entry, _ in shown.values()]
+            slugs = {(entry.collection, entry.slug) for entry in entries}
+            if _names_referrers(wanted.shape.only) or _names_referrers(wanted.shape.include):
+                # Who refers to an entry can be any other one that changed, or that shows one that did.
+                slugs = self._all({*self._old.shelves, *self._new.shelves})
+            changes, _ = self._compare(slugs, wanted, renames)
             told = {change.entry.id for change in changes}
             affected = {id: item for id, item in affected.items() if id not in told}
         changes += [
@@ -148,13 +156,7 @@ class _Comparison:
     def _candidates(self) -> set[Slug]:
         """(collection, slug) of all entries that may look different."""
         old, new = self._old, self._new
-        reread = _read_otherwise(old.model, new.model)
-        whole = {
-            (name, slug)
-            for each in (old, new)
-            for name in reread & each.shelves.keys()
-            for slug in each.shelves[name].slugs
-        }
+        whole = self._all(_read_otherwise(old.model, new.model))
         before, after = old.snapshot, new.snapshot
         paths = before.files.differing(after.files) | before.history.differing(after.history)
         for path, entry in (*before.timed.items(), *after.timed.items()):
@@ -164,6 +166,14 @@ class _Comparison:
         slugs = whole | {(entry.collection, entry.slug) for entry in entries}
         appeared = {slug for slug in slugs if self._locales(old, slug) != self._locales(new, slug)}
         return slugs | find_referrers(new, appeared)
+
+    def _all(self, collections: set[str]) -> set[Slug]:
+        return {
+            (name, slug)
+            for each in (self._old, self._new)
+            for name in collections & each.shelves.keys()
+            for slug in each.shelves[name].slugs
+        }
 
     @staticmethod
     def _locales(catalog: Catalog, slug: Slug) -> set[str]:
@@ -255,6 +265,14 @@ def _read_otherwise(one: ContentModel, other: ContentModel) -> set[str]:
 
 def _wants_body(shape: Shape) -> bool:
     return BODY not in shape.without and (not shape.only or not shape.only.keys().isdisjoint((BODY, "toc")))
+
+
+def _height(tree: Tree) -> int:
+    return 1 + max(map(_height, tree.values())) if tree else 0
+
+
+def _names_referrers(tree: Tree) -> bool:
+    return any(name == REFERENCED_BY or _names_referrers(rest) for name, rest in tree.items())
 
 
 def _json(value: Any) -> bytes:

@@ -64,6 +64,8 @@ WANTED = st.builds(
             DEEP,
             Shape(only={"title": {}, "author": {"name": {}}}),
             Shape(without=frozenset({"related", "updated_at"}), include={"author": {"friend": {}}}),
+            Shape(only={"author": {"friend": {"friend": {"friend": {"friend": {"name": {}}}}}}}),
+            Shape(include={"referenced_by": {}, "author": {"referenced_by": {}}}),
         ]
     ),
     chain=st.sampled_from([EVERY_LOCALE, ("nb",), ("en", "nb"), ("nb", "en", "")]),

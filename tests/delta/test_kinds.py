@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cms.delta import Wanted
-from cms.present import Shape
+from cms.present import Shape, Tree
 from tests.delta.tools import MODEL, States, text_of
 
 NOW = 1735689600.0
@@ -19,7 +19,9 @@ def states(tmp_path: Path) -> States:
     return States.create(tmp_path)
 
 
-def told(states: States, first: dict[str, str], second: dict[str, str | None], wanted: Wanted | None = None) -> object:
+def told(
+    states: States, first: dict[str, str], second: dict[str, str | None], wanted: Wanted | None = None
+) -> dict[str, tuple[str, ...]]:
     """What a client is told that holds the first state."""
     old = states.at(states.repo.commit({**MODEL, **first}), NOW)
     return states.names(old, states.after(old, states.repo.commit(second), NOW), wanted)
@@ -68,6 +70,22 @@ def test_who_has_the_author_s_name_in_a_post_is_told_that_the_post_is_updated(st
     wanted = Wanted(shape=Shape(only={"author": {"name": {}}}), collections=["posts"])
     changes = told(states, BY_KARI, {KARI: text_of({"name": "Kari Nordmann"})}, wanted)
     assert changes == {"updated posts/a@nb": ("author",)}
+
+
+def test_names_of_fields_lead_as_far_as_they_say(states: States) -> None:
+    path: Tree = {"friend": {"friend": {"friend": {"friend": {"name": {}}}}}}
+    people = {f"content/authors/{name}.md": text_of({"friend": friend}) for name, friend in ("ab", "bc", "cd", "de")}
+    last = {"content/authors/e.md": text_of({"name": "E"})}
+    changes = told(
+        states, {**people, **last}, {"content/authors/e.md": text_of({"name": "F"})}, Wanted(shape=Shape(only=path))
+    )
+    assert changes["updated authors/a@nb"] == ("friend",)
+
+
+def test_who_has_what_refers_to_an_author_is_told_that_the_author_is_updated(states: States) -> None:
+    wanted = Wanted(shape=Shape(only={"name": {}, "referenced_by": {"title": {}}}), collections=["authors"])
+    changes = told(states, BY_KARI, {"content/posts/b.md": text_of({"title": "B", "author": "kari"})}, wanted)
+    assert changes == {"updated authors/kari@nb": ("referenced_by",)}
 
 
 def test_a_reference_that_leads_somewhere_now_updates_who_refers(states: States) -> None:
