@@ -28,7 +28,7 @@ from pathlib import Path
 if sys.platform != "win32":
     import fcntl
 
-FORMAT = 1
+FORMAT = 2
 _MANIFEST = "manifest.json"
 _PREFIX = "g-"
 _CHUNK = 1 << 20

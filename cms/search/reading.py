@@ -42,7 +42,8 @@ class Generation:
 
     @cached_property
     def ids(self) -> frozenset[str]:
-        return frozenset(name for name in self.every_id if name is not None)
+        names = frozenset(self.every_id)
+        return names - {None} if None in names else names  # type: ignore[return-value]
 
     @cached_property
     def every_id(self) -> list[str | None]:

@@ -26,6 +26,7 @@ from cms.search import generations, source
 from cms.search.engine import SearchDocument
 from cms.search.postings import Posting, postings_of, unpack
 from cms.search.variants import COMPOUNDING, FOLD, MIN_EXPANDED, TEXT_FIELDS, WORD
+from cms.search.wordfile import WordFile, write_words
 
 with warnings.catch_warnings():  # its source of 2016 is not to newer Pythons' taste
     warnings.simplefilter("ignore")
@@ -216,7 +217,7 @@ class Writer(SegmentWriter):  # type: ignore[misc]
             file = segment.make_filename(segment.COMPOUND_EXT)
             if file not in self._known:
                 self._write_vocabularies(segment)
-            for name in (file, *(path.name for path in folder.glob(f"{segment.segment_id()}.*{_WORDS}"))):
+            for name in (file, _words_name(file)):
                 if name not in self._known:
                     generations.sync_file(folder / name)
                 sums[name] = self._known.get(name) or generations.sum_of(folder / name)
@@ -228,9 +229,11 @@ class Writer(SegmentWriter):  # type: ignore[misc]
 
     def keep_words(self, segment: Any) -> None:
         """Take over the words as written of a segment that is merged into the new one."""
-        for path in Path(self.storage.folder).glob(f"{segment.segment_id()}.*-{WORD}{_WORDS}"):
-            language = path.name.split(".")[1].removesuffix(f"-{WORD}")
-            self._written.setdefault(language, set()).update(filter(None, path.read_bytes().split(b"\n")))
+        file = WordFile(Path(self.storage.folder) / _words_name(segment.make_filename(segment.COMPOUND_EXT)))
+        for name in file.names():
+            language, _, kind = name.partition("-")
+            if kind == WORD:
+                self._written.setdefault(language, set()).update(filter(None, file.read(name).split(b"\n")))
 
     def _write_vocabularies(self, segment: Any) -> None:
         """Write the words of each language beside a new segment, for expansions and corrections, a line for each."""
@@ -248,9 +251,8 @@ class Writer(SegmentWriter):  # type: ignore[misc]
         reader.close()
         for language, written in self._written.items():
             words[source.vocabulary_name(language, WORD)] = written
-        for name, known in words.items():
-            content = b"\n" + b"\n".join(sorted(known)) + b"\n"
-            (Path(self.storage.folder) / _words_file(segment, name)).write_bytes(content)
+        file = segment.make_filename(segment.COMPOUND_EXT)
+        write_words(Path(self.storage.folder) / _words_name(file), words)
 
     def abandon(self) -> None:
         """Give up in any state; what was written is cleared away by the next commit."""
@@ -287,8 +289,8 @@ def merge_tiers(writer: Writer, segments: Sequence[Any]) -> list[Any]:
     return kept
 
 
-def _words_file(segment: Any, vocabulary: str) -> str:
-    return str(segment.make_filename(f".{vocabulary}{_WORDS}"))
+def _words_name(file: str) -> str:
+    return str(Path(file).with_suffix(_WORDS))
 
 
 def latest_contents(folder: Path) -> int:
@@ -323,7 +325,7 @@ class Segment:
         self.language_counts = Counter(self.languages)
         self._lengths: dict[str, bytes] = {}
         self._totals: dict[str, tuple[int, int]] = {}
-        self._vocabularies: dict[str, bytes] = {}
+        self._words = WordFile(folder / _words_name(file))
         self._postings: OrderedDict[tuple[str, str], source.Postings | None] = OrderedDict()
         self._held = 0
         self._lock = threading.Lock()
@@ -382,12 +384,7 @@ class Segment:
 
     def vocabulary(self, name: str) -> bytes:
         """The terms of one kind in one language (``source.vocabulary_name``), each between two newlines."""
-        words = self._vocabularies.get(name)
-        if words is None:
-            path = self._folder / self.file.replace(".seg", f".{name}{_WORDS}")
-            words = path.read_bytes() if path.exists() else b"\n"
-            self._vocabularies[name] = words
-        return words
+        return self._words.read(name)
 
 
 def _decode(reader: Reader, field: str, term: str) -> source.Postings | None:
