@@ -31,16 +31,18 @@ class Warmer:
         self._asset_url = asset_url
         self._answered = answered
         self._ended = Event()
-        self._thread = Thread(target=self._run, name="warming", daemon=True)
+        self._thread: Thread | None = None
 
     def start(self) -> None:
-        """Begin."""
+        """Begin, also again after an end: an application may be started several times."""
+        self._ended.clear()
+        self._thread = Thread(target=self._run, name="warming", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """End, and wait until that is so."""
         self._ended.set()
-        if self._thread.is_alive():
+        if self._thread is not None:
             self._thread.join()
 
     def _run(self) -> None:
