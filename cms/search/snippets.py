@@ -9,9 +9,10 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import NamedTuple
 
 from cms.search import querytext
-from cms.search.analysis import Chunk, Language, chunks, has_nordic_letter, normalise, spans
+from cms.search.analysis import Language, chunks, has_nordic_letter, normalise, spans
 from cms.search.engine import SearchDocument, Snippet
 from cms.search.postings import language_of_document
 from cms.search.synonyms import Synonyms, common_synonyms
@@ -19,40 +20,69 @@ from cms.search.variants import COMPOUNDING, MIN_EXPANDED
 
 _MAX_TEXT = 200_000  # characters looked through for a good place
 _MAX_KNOWN = 20_000
+_MAX_SHAPES = 50_000
 _EXACT, _WIDER = 2, 1
+
+
+class _Shape(NamedTuple):
+    """What a word as written is in one language, whatever is looked for: pairs of stem and word, with joined forms; and of each
+    part the stem and the plain forms."""
+
+    stems: tuple[tuple[str, str], ...]
+    parts: tuple[tuple[str, frozenset[str]], ...]
+
+
+@lru_cache(maxsize=_MAX_SHAPES)
+def _shapes(language: Language, raw: str) -> tuple[_Shape, ...]:
+    return tuple(
+        _Shape(
+            tuple((language.stem(word), word) for word in (*chunk.parts, *chunk.joined)),
+            tuple((language.stem(word), language.folds(word)) for word in chunk.parts),
+        )
+        for chunk in chunks(raw)
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Wanted:
-    """The words of a query in one language; each belongs to the word of the query at the same place."""
+    """The words of a query in one language; each belongs to the word of the query at the same place.
+
+    Attributes:
+        long: stems that may be a part of longer words; *beginnings* and *ends* tell quickly that a word has none of them.
+    """
 
     language: Language
     stems: dict[str, int]
     folds: dict[str, int]
     stopwords: frozenset[str]
+    long: tuple[tuple[str, int], ...]
+    beginnings: tuple[str, ...]
+    ends: tuple[str, ...]
     known: dict[str, tuple[int, int] | None] = field(default_factory=dict)  # words looked at before, as written
 
     def look_at(self, raw: str) -> tuple[int, int] | None:
         """Which word of the query a word as written shows, and how well."""
         if len(self.known) >= _MAX_KNOWN:
             self.known.clear()
-        match = next(filter(None, map(self._find, chunks(raw))), None)
+        match = None
+        for shape in _shapes(self.language, raw):
+            match = self._find(shape)
+            if match is not None:
+                break
         self.known[raw] = match
         return match
 
-    def _find(self, chunk: Chunk) -> tuple[int, int] | None:
-        for word in (*chunk.parts, *chunk.joined):
-            stem = self.language.stem(word)
+    def _find(self, shape: _Shape) -> tuple[int, int] | None:
+        for stem, word in shape.stems:
             if stem in self.stems:
                 return self.stems[stem], _WIDER if word in self.stopwords else _EXACT
-        for word in chunk.parts:
-            for form in self.language.folds(word):
-                if form in self.folds:
-                    return self.folds[form], _WIDER
-            stem = self.language.stem(word)
-            for wanted, place in self.stems.items():
-                if len(wanted) >= MIN_EXPANDED and len(stem) > len(wanted) and self._is_part(stem, wanted):
-                    return place, _WIDER
+        for stem, forms in shape.parts:
+            if not self.folds.keys().isdisjoint(forms):
+                return next(self.folds[form] for form in forms if form in self.folds), _WIDER
+            if stem.startswith(self.beginnings) or stem.endswith(self.ends):
+                for wanted, place in self.long:
+                    if len(stem) > len(wanted) and self._is_part(stem, wanted):
+                        return place, _WIDER
         return None
 
     def _is_part(self, stem: str, wanted: str) -> bool:
@@ -104,8 +134,16 @@ def _wanted(text: str, language: Language, synonyms: Synonyms) -> _Wanted:
         if word in telling:
             for other in (*itertools.chain(*synonyms.of((word,), language)), *synonyms.compounds(word, language)):
                 stems.setdefault(language.stem(other), place)
+    long = tuple((stem, place) for stem, place in stems.items() if len(stem) >= MIN_EXPANDED)
+    parts = tuple(stem for stem, _ in long)
     return _Wanted(
-        language=language, stems=stems, folds=folds, stopwords=language.stopwords if telling else frozenset()
+        language=language,
+        stems=stems,
+        folds=folds,
+        stopwords=language.stopwords if telling else frozenset(),
+        long=long,
+        beginnings=parts,
+        ends=parts if language.name in COMPOUNDING else (),
     )
 
 
