@@ -5,6 +5,7 @@ may see is kept by nobody.
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -50,6 +51,8 @@ PARAMETERS = (
     "cursor",
 )
 START = "start"
+#: A page ends early when it would be larger, or would include more entries than one answer may.
+PAGE_BYTES = 4 * 1024 * 1024
 LIMIT_DEFAULT, LIMIT_MOST = 100, 1000
 HOW = (
     "say which position you know: since=start answers with everything, and the last page of every answer gives the position to ask with "
@@ -156,33 +159,51 @@ def _page(
     since = timeline.find_since(asked.since) if asked.since is not None else None
     until = timeline.find_until(asked.until) if asked.cursor is None else timeline.find_cursor(asked.cursor)
     catalog, changes = ctx.site.deltas.find(timeline, since, until, asked.wanted)
-    told = asked.cursor.told if asked.cursor is not None else 0
-    page = changes[told : told + asked.limit]
+    begin = asked.cursor.told if asked.cursor is not None else 0
     position = timeline.position(catalog)
-    presenter = Presenter(catalog, ctx.site.bodies, f"{BASE}/assets/")
     commit = catalog.snapshot.commit.id
-    meta: dict[str, Any] = {
-        "total": len(changes),
-        "limit": asked.limit,
-        "commit": commit,
-        "view": view_of(ctx.catalog)["view"],
-    }
+    presenter = Presenter(catalog, ctx.site.bodies, f"{BASE}/assets/")
+    data = _render(changes[begin : begin + asked.limit], presenter, asked.wanted.shape, commit)
+    end = begin + len(data)
+    view = view_of(ctx.catalog)["view"]
+    meta: dict[str, Any] = {"total": len(changes), "limit": asked.limit, "commit": commit, "view": view}
     links = {"self": _link(pairs, asked.cursor)}
-    if told + asked.limit < len(changes):
-        cursor = Cursor(told + asked.limit, position)
+    if end < len(changes):
+        cursor = Cursor(end, position)
         meta["cursor"] = str(cursor)
         links["next"] = _link(pairs, cursor)
     else:
         meta["position"] = str(position)
-    data = [describe_change(change, presenter, asked.wanted.shape, commit) for change in page]
-    told_of = orjson.dumps({"data": data, "meta": meta})
-    body = b'%b,"links":%b}' % (told_of[:-1], orjson.dumps(links))
+    told = b'{"data":[%b],"meta":%b' % (b",".join(data), orjson.dumps(meta))
+    body = b'%b,"links":%b}' % (told, orjson.dumps(links))
     link = link_header({name: url for name, url in links.items() if name != "self"})
     if is_private or catalog is not ctx.catalog:
         headers = {**PRIVATE, "Content-Commit": commit}
         return Response(body, media_type=JSON, headers=headers)
     # Links repeat the request, which may name commits.
-    return json_response(request, ctx, body, link=link, digest=digest_of(told_of, catalog))
+    return json_response(request, ctx, body, link=link, digest=digest_of(told, catalog))
+
+
+def _render(changes: Sequence[Change], presenter: Presenter, shape: Shape, commit: str) -> list[bytes]:
+    """The first of *changes* as JSON: as many as one answer may hold.
+
+    Raises:
+        InvalidQuery: the very first would include too much.
+    """
+    data: list[bytes] = []
+    size = 0
+    for change in changes:
+        try:
+            rendered = orjson.dumps(describe_change(change, presenter, shape, commit))
+        except InvalidQuery:
+            if not data:
+                raise
+            break
+        size += len(rendered)
+        if data and size > PAGE_BYTES:
+            break
+        data.append(rendered)
+    return data
 
 
 def _link(pairs: Pairs, cursor: Cursor | None) -> str:

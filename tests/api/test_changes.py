@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cms.api import changes
 from cms.delta import timeline
 from tests.api.newsdesk import Newsdesk
 from tests.api.tools import MODEL, Client, person, post
@@ -96,6 +97,22 @@ def test_bodies_and_included_entries_are_kept_in_step_too(repo: Repo, site: Clie
     repo.commit({"people/kari.md": person("Kari N."), "posts/b.md": post("B", "# New\n\nOther words.")})
     assert copy.follow().entries == everything(site, query)
     assert copy.told == [("updated", "people/kari@nb"), ("updated", "posts/a@nb"), ("updated", "posts/b@nb")]
+
+
+def test_a_page_ends_before_it_includes_or_weighs_too_much(
+    repo: Repo, site: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changes, "PAGE_BYTES", 50_000)
+    names = [f"p{number}" for number in range(60)]
+    people: dict[str, str | bytes | None] = {f"people/{name}.md": person(name) for name in names}
+    repo.commit({**people, **{f"posts/{name}.md": post(related=f"[{', '.join(names)}]") for name in names[:20]}})
+    assert site.meta("/changes?since=start&fields=related.name&collection=posts&limit=999")["cursor"].startswith("18.")
+    copy = Copy(site, "&format=html&limit=1000").follow()
+    repo.commit({f"posts/{name}.md": post(name, "word " * 3_000) for name in names[:20]})
+    page = site.ask(f"/changes?since={copy.position}{copy.query}")
+    assert len(page.content) < 60_000
+    assert "cursor" in page.json()["meta"]
+    assert copy.follow().entries == everything(site, "&format=html")
 
 
 def test_what_is_not_held_is_not_told(repo: Repo, site: Client) -> None:
