@@ -27,6 +27,7 @@ from cms.searching import Searcher
 from cms.searchtexts import search_document, search_fingerprint, visible_texts
 from cms.settings import SEARCH_ENGINES
 from cms.site import Site
+from cms.suggest import completions_of
 from tests.bench.build import refuse
 from tests.bench.generate import CATEGORIES, generate
 from tests.bench.report import Row, entries, milliseconds
@@ -82,6 +83,9 @@ class Own:
     def ask(self, question: Question) -> int:
         assert self._searcher is not None
         catalog, collection = self._site.catalog, self._shelf.collection
+        if question.kind == "suggest":
+            typed, chain = question.words[0], catalog.default_chain
+            return len(completions_of(catalog).find(catalog, typed, [collection], chain, SHOWN))
         where = None
         facets: tuple[Facet, ...] = ()
         if question.kind == "filter":
@@ -191,6 +195,7 @@ def _questions(documents: Sequence[Document]) -> dict[str, list[Question]]:
         "filter": [Question(kind="filter", words=(word,), extra=rng.choice(CATEGORIES)) for word in some[-ASKED:]],
         "facet": [Question(kind="facet", words=(word,)) for word in some[ASKED : 2 * ASKED]],
         "highlight": [Question(kind="highlight", words=(word,)) for word in some[2 * ASKED : 3 * ASKED]],
+        "suggest": [Question(kind="suggest", words=(word[: 2 + n % 4],)) for n, word in enumerate(some[:ASKED])],
     }
 
 
@@ -219,8 +224,13 @@ def _ask_all(
     middle = {name: median(each) for name, each in known.items()}
     shown = {middle[name]: f"{milliseconds(middle[name])}, p99 {milliseconds(worst[name])}" for name in known}
     yield from _rows(kind, size, middle, shown.__getitem__)
-    if kind == "prefix":
-        yield from _rows("prefix, p99", size, {name: worst[name] for name in (OURS, "Whoosh")}, milliseconds)
+    if kind in ("prefix", "suggest"):
+        yield from _rows(
+            f"{kind}, p99",
+            size,
+            {name: worst[name] for name in (OURS, "Whoosh", "FTS5") if name in worst},
+            milliseconds,
+        )
 
 
 def _request_and_engine(own: Own, documents: Sequence[Document], size: int) -> Iterator[Row]:

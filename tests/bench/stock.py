@@ -110,6 +110,8 @@ class StockWhoosh:
 
     def _query(self, question: Question) -> Any:
         words = question.words
+        if question.kind == "suggest":
+            return query.Prefix("title", words[0])
         if question.kind == "prefix":
             return query.Or([query.Prefix(name, words[0]) for name in _TEXTS])
         if question.kind == "typo":
@@ -162,6 +164,7 @@ class Fts5:
         if question.kind == "typo":
             return None
         joined = {"OR": " OR ".join(words), "phrase": f'"{" ".join(question.words)}"', "prefix": f"{words[0]} *"}
+        joined["suggest"] = f"title : {words[0]} *"
         asked = joined.get(question.kind, " ".join(words))
         columns, found = "posts.id", "FROM texts JOIN posts ON posts.rowid = texts.rowid WHERE texts MATCH ?"
         values = [asked]
@@ -235,11 +238,11 @@ class StockTantivy:
     def _query(self, question: Question) -> Any:
         words = question.words
         make = tantivy.Query
-        if question.kind in ("prefix", "typo"):
-            is_prefix = question.kind == "prefix"
+        if question.kind in ("prefix", "typo", "suggest"):
+            is_prefix = question.kind != "typo"
             found = [
                 make.fuzzy_term_query(self._schema, name, words[0], distance=0 if is_prefix else 1, prefix=is_prefix)
-                for name in _TEXTS
+                for name in (("title",) if question.kind == "suggest" else _TEXTS)
             ]
             return make.boolean_query([(tantivy.Occur.Should, each) for each in found])
         joined = {"OR": " OR ".join(words), "phrase": f'"{" ".join(words)}"'}
