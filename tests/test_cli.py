@@ -258,6 +258,12 @@ def test_a_list_takes_filters_order_fields_and_facets(run: Run, site: Repo) -> N
     assert result.stdout.splitlines() == ["Roboter i skolen\tskole, ki", "", "tags\tki\t1", "tags\tskole\t1"]
 
 
+def test_a_list_tells_aggregates_and_groups(run: Run, site: Repo) -> None:
+    query = "aggregate[count]=*&aggregate[max]=date&group_by=tags&limit=0"
+    lines = run("list", "posts", "-C", site.path, "-q", query).stdout.splitlines()
+    assert lines == ["", "count(*)\t2", "max(date)\t2020-01-02", "", "skole\t2\t2\t2020-01-02", "ki\t1\t1\t2019-06-27"]
+
+
 @pytest.mark.parametrize(
     ("text", "pair"),
     [

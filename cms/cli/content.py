@@ -245,7 +245,7 @@ def print_page(answer: Mapping[str, Any], names: Sequence[str]) -> None:
     entries, meta = answer["data"], answer["meta"]
     columns = [*names] or columns_of(entries)
     print_table(columns, [[cell(dig(entry, name)) for name in columns] for entry in entries])
-    print_facets(meta.get("facets") or {})
+    print_counts(meta)
     print_summary(meta, len(entries))
 
 
@@ -278,7 +278,7 @@ def print_hits(answer: Mapping[str, Any]) -> None:
         print_note(f"these are hits for {answer['meta']['corrected']!r}, not for what was asked")
     if answer["meta"].get("match") == "any":
         print_note("no entry has all the words; these have some of them")
-    print_facets(answer["meta"].get("facets") or {})
+    print_counts(answer["meta"])
     print_summary(answer["meta"], len(rows))
 
 
@@ -303,6 +303,33 @@ def print_facets(facets: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
         print_bytes(b"\n")
         rows = [[name, cell(item.get("label") or item["value"]), str(item["count"])] for item in values]
         print_table(["facet", "value", "count"], rows)
+
+
+def print_counts(meta: Mapping[str, Any]) -> None:
+    """Facets, aggregates and groups, as far as they were asked for."""
+    print_facets(meta.get("facets") or {})
+    if "aggregate" in meta:
+        print_bytes(b"\n")
+        print_table(["aggregate", "value"], [[name, cell(value)] for name, value in measures_of(meta)])
+    if meta.get("groups"):
+        print_bytes(b"\n")
+        first = meta["groups"][0]
+        columns = [*first["values"], "count", *(name for name, _ in measures_of(first))]
+        rows = [
+            [
+                *(cell((group.get("labels") or {}).get(name) or value) for name, value in group["values"].items()),
+                str(group["count"]),
+                *(cell(value) for _, value in measures_of(group)),
+            ]
+            for group in meta["groups"]
+        ]
+        print_table(columns, rows)
+
+
+def measures_of(told: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """``min(price)`` and so on, with the results."""
+    results = told.get("aggregate") or {}
+    return [(f"{function}({name})", value) for function, values in results.items() for name, value in values.items()]
 
 
 def print_summary(meta: Mapping[str, Any], shown: int) -> None:
