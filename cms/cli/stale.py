@@ -43,7 +43,7 @@ def lines_of(keys: Keys) -> Iterator[bytes]:
     """*keys* as lines that fit into a header."""
     ordered = sorted(keys)
     for start in range(0, len(ordered), KEYS_A_LINE):
-        yield format_keys(ordered[start : start + KEYS_A_LINE]) + b"\n"
+        yield format_keys(frozenset(ordered[start : start + KEYS_A_LINE])) + b"\n"
 
 
 def follow_site(site: Site, clock: Clock, sleep: Callable[[float], None]) -> Iterator[Keys]:
