@@ -34,6 +34,7 @@ FORMATS = (*BODY_FORMATS, "toc")
 DEPTH_LIMIT = 3
 INCLUDED_LIMIT = 1000
 FRAGMENTS_LIMIT = 50_000
+NAMED_MOST = 100
 BODY_EXTRAS = ("excerpt", "word_count", "reading_minutes")
 EXTRAS = (*BODY_EXTRAS, "translations", "body", "toc")
 META = (
@@ -98,9 +99,13 @@ class Presenter:
     def keys(self) -> Keys:
         """What the entries depend on that were rendered so far, but for kept fragments.
 
-        A reference that names nothing visible is not told by its name, which may be that of something hidden.
+        A reference that names nothing visible is not told by its name, which may be that of something hidden. Where there would be more than a
+        header can hold, collections stand for their entries.
         """
-        entries = {entry_key(*name) for name in self._shown | self._named}
+        names = self._shown | self._named
+        if len(names) > NAMED_MOST:
+            return self.list_keys | {MODEL}
+        entries = {entry_key(*name) for name in names}
         return frozenset({MODEL, *entries, *map(members_key, self._missed), *map(collection_key, self._searched)})
 
     @property

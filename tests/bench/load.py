@@ -1,6 +1,6 @@
 """The load: 16 connections that ask as fast as they are answered, from a process of their own.
 
-``python -m tests.bench.load PORT SECONDS < paths`` asks the paths from standard input in turn, each once if SECONDS is
+``python -m tests.bench.load PORT SECONDS [ETAG] < paths`` asks the paths from standard input in turn, each once if SECONDS is
 0, and prints ``{"requests": …, "seconds": …, "errors": …}``. `wrk` takes its place where it is installed and one path
 is asked again and again.
 """
@@ -44,12 +44,13 @@ class Load:
         return self.requests / self.seconds
 
 
-def ask_again(port: int, path: str, *, seconds: float) -> Load:
-    """Ask one path again and again."""
+def ask_again(port: int, path: str, *, seconds: float, etag: str = "") -> Load:
+    """Ask one path again and again, by somebody who has what *etag* stands for."""
     if shutil.which("wrk") is None:
-        return _in_a_process(port, [path], seconds)
+        return _in_a_process(port, [path], seconds, etag)
     url = f"http://127.0.0.1:{port}{path}"
     command = ["wrk", "--latency", "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s", url]
+    command += ["-H", f"If-None-Match: {etag}"] if etag else []
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     requests = re.search(r"(\d+) requests in ([\d.]+)(ms|s|m)", output)
     errors = re.search(r"Non-2xx or 3xx responses: (\d+)", output)
@@ -73,8 +74,8 @@ def ask_once(port: int, paths: Sequence[str]) -> Load:
     return _in_a_process(port, paths, 0)
 
 
-def _in_a_process(port: int, paths: Sequence[str], seconds: float) -> Load:
-    command = [sys.executable, "-m", "tests.bench.load", str(port), str(seconds)]
+def _in_a_process(port: int, paths: Sequence[str], seconds: float, etag: str = "") -> Load:
+    command = [sys.executable, "-m", "tests.bench.load", str(port), str(seconds), etag]
     output = subprocess.run(command, check=True, capture_output=True, text=True, input="\n".join(paths)).stdout
     return Load(**json.loads(output))
 
@@ -104,13 +105,14 @@ class _Connection:
             self._missing = head + 4 + (int(length[1]) if length else 0)
         if len(self._received) < self._missing:
             return None
-        is_good = self._received.startswith(b"HTTP/1.1 200")
+        is_good = self._received.startswith((b"HTTP/1.1 200", b"HTTP/1.1 304"))
         self._received, self._missing = b"", 0
         return is_good
 
 
-def _run(port: int, paths: Sequence[str], seconds: float) -> Load:
-    questions = [f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode() for path in paths]
+def _run(port: int, paths: Sequence[str], seconds: float, etag: str) -> Load:
+    condition = f"If-None-Match: {etag}\r\n" if etag else ""
+    questions = [f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{condition}\r\n".encode() for path in paths]
     waiting = iter(questions) if seconds == 0 else cycle(questions)
     connections = {}
     poll = select.epoll()
@@ -139,5 +141,5 @@ def _run(port: int, paths: Sequence[str], seconds: float) -> Load:
 
 
 if __name__ == "__main__":
-    load = _run(int(sys.argv[1]), sys.stdin.read().split("\n"), float(sys.argv[2]))
+    load = _run(int(sys.argv[1]), sys.stdin.read().split("\n"), float(sys.argv[2]), "".join(sys.argv[3:]))
     print(json.dumps({"requests": load.requests, "seconds": load.seconds, "errors": load.errors}))

@@ -18,6 +18,9 @@ from cms.dependencies import (
     surrogate_keys,
 )
 from cms.entry import Entry, Parsed
+from cms.present import NAMED_MOST
+from tests.api.tools import MODEL, Client, person, post
+from tests.repo import Repo
 
 
 def entry(slug: str, locale: str = "en", **parsed: object) -> Entry:
@@ -69,3 +72,12 @@ def test_what_depends_on_an_entry_is_kept_until_its_next_moment() -> None:
 
 def test_a_hidden_entry_has_no_moments() -> None:
     assert next_moments([entry("a", publish_at=50.0, hidden=True)], 10.0) == {}
+
+
+def test_an_answer_that_shows_very_many_entries_names_their_collections(repo: Repo) -> None:
+    posts = {f"posts/p{number}.md": post(author="kari") for number in range(NAMED_MOST + 1)}
+    repo.commit({**MODEL, "people/kari.md": person("Kari"), **posts})
+    client = Client(repo.path)
+    keys = parse_keys(client.ask("/entries/people/kari?include=referenced_by").headers["surrogate-key"].encode())
+    assert keys == {"model", "c-posts", "c-people", "x-people", "x-posts"}
+    client.site.close()
