@@ -81,7 +81,7 @@ def test_a_draft_is_told_by_field_and_word_without_need_of_colours(run: Run, sta
     assert result.exit_code == 0, result.output
     assert result.output.startswith(TOLD), result.output
     assert result.output.endswith(
-        "From published to draft:easter: 3 entries differ (1 deleted, 1 renamed, 1 updated), 2 other files, "
+        "From published to draft:easter: 3 entries differ (1 updated, 1 renamed, 1 deleted), 2 other files, "
         "1 reference would lead nowhere.\n"
     )
     assert "\x1b" not in result.output
@@ -95,7 +95,7 @@ def test_colours_are_added_where_they_are_shown_and_no_mark_is_lost(run: Run, st
 
 def test_any_two_commits_are_compared_and_only_counted_when_asked(run: Run, states: list[str]) -> None:
     result = run("--stat", states[1], "v1")
-    assert result.output.startswith(f"From {states[1]} to v1: 3 entries differ (1 created, 1 renamed, 1 updated)")
+    assert result.output.startswith(f"From {states[1]} to v1: 3 entries differ (1 created, 1 updated, 1 renamed)")
 
 
 def test_the_same_is_printed_as_the_api_answers_it(run: Run, states: list[str]) -> None:

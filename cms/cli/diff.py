@@ -149,9 +149,9 @@ def tell_diff(found: Diff) -> Iterator[Text]:
 def summarise(found: Diff, old: str, new: str) -> Text:
     """How much there is of what, in one sentence."""
     counts = found.counts
-    entries = [f"{counts[f'entries_{change}']:,} {change}" for change in SENTENCES.keys() & counted_changes(found)]
+    entries = [f"{counts[f'entries_{change}']:,} {change}" for change in SENTENCES if counts.get(f"entries_{change}")]
     said = f"From {old} to {new}: {counted(counts.get('entries', 0), 'entry differs', 'entries differ')}"
-    said += f" ({', '.join(sorted(entries))})" if entries else ""
+    said += f" ({', '.join(entries)})" if entries else ""
     for name, one, many in (
         ("files", "other file", "other files"),
         ("dangling", "reference would lead nowhere", "references would lead nowhere"),
@@ -162,11 +162,6 @@ def summarise(found: Diff, old: str, new: str) -> Text:
     if found.is_too_large:
         said += " That is too large to show all of it."
     return Text(printable(said))
-
-
-def counted_changes(found: Diff) -> set[str]:
-    """The kinds of change that there are."""
-    return {name.removeprefix("entries_") for name in found.counts if name.startswith("entries_")}
 
 
 def _tell_entry(item: EntryDiff) -> Iterator[Text]:

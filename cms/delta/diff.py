@@ -26,7 +26,7 @@ from cms.workflow.differences import BYTES_MOST, FieldChange, compare_fields, co
 
 #: So many entries and files are shown, and so many bytes of them compared.
 SHOWN_MOST = 200
-COMPARED_BYTES = 16 * 1024 * 1024
+COMPARED_BYTES = 4 * 1024 * 1024
 #: When more files differ, entries are only counted: what else follows from that is not worked out.
 DIFFERING_MOST = 5_000
 USERS_SHOWN = 20
