@@ -6,7 +6,9 @@ stem, the plain form of a word, the beginning or the end of a compound.
 
 import html
 import itertools
-from collections.abc import Iterator, Sequence
+import sys
+from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
@@ -21,7 +23,12 @@ from cms.search.variants import COMPOUNDING, MIN_EXPANDED
 _MAX_TEXT = 200_000  # characters looked through for a good place
 _MAX_KNOWN = 20_000
 _MAX_SHAPES = 50_000
+# Texts whose words are kept: some 20 bytes a word, since the same strings stand for the same words.
+_KNOWN_TEXTS, _KNOWN_TEXT = 3_000, range(100, 20_000)
 _EXACT, _WIDER = 2, 1
+
+#: A word as written, its stem, its plain forms.
+_Simple = tuple[str, str, frozenset[str]]
 
 
 class _Shape(NamedTuple):
@@ -62,6 +69,8 @@ class _Wanted:
 
     def look_at(self, raw: str) -> tuple[int, int] | None:
         """Which word of the query a word as written shows, and how well."""
+        if raw in self.known:
+            return self.known[raw]
         if len(self.known) >= _MAX_KNOWN:
             self.known.clear()
         match = None
@@ -91,8 +100,7 @@ class _Wanted:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Found:
+class _Found(NamedTuple):
     start: int
     end: int
     word: int
@@ -103,12 +111,25 @@ def make_snippets(
     text: str, document: SearchDocument, *, length: int, synonyms: Synonyms | None = None
 ) -> list[Snippet]:
     """The whole title; the best place of the body; and of the summary and other fields, where words were found there."""
-    wanted = _wanted(text, language_of_document(document), synonyms or common_synonyms())
+    wanted = _wanted(text, _language(document), synonyms or common_synonyms())
     snippets = [_snippet("title", document.title, wanted, max(length, len(document.title)))]
     body = _snippet("body", document.body, wanted, length)
     others = [_snippet("summary", document.summary, wanted, length)]
     others += [_snippet(name, value, wanted, length) for name, (value, _) in document.fields.items()]
     return [*snippets, body, *(other for other in others if other.marked)]
+
+
+_languages: dict[tuple[str, str], Language] = {}
+
+
+def _language(document: SearchDocument) -> Language:
+    key = document.id, document.locale
+    language = _languages.get(key)
+    if language is None:
+        if len(_languages) >= _MAX_KNOWN:
+            _languages.clear()
+        language = _languages[key] = language_of_document(document)
+    return language
 
 
 @lru_cache(maxsize=32)  # the hits of one page are shown one after the other
@@ -149,7 +170,7 @@ def _wanted(text: str, language: Language, synonyms: Synonyms) -> _Wanted:
 
 def _snippet(name: str, text: str, wanted: _Wanted, length: int) -> Snippet:
     text = normalise(text[:_MAX_TEXT])
-    found = list(_find(text, wanted))
+    found = _find(text, wanted)
     start = _best_start(found, length)
     start, end = _fit(text, start, length)
     pieces = []
@@ -172,14 +193,63 @@ def _snippet(name: str, text: str, wanted: _Wanted, length: int) -> Snippet:
     )
 
 
-def _find(text: str, wanted: _Wanted) -> Iterator[_Found]:
+class _Words(NamedTuple):
+    """The words of a text as written, in order, and where each begins.
+
+    Attributes:
+        simple: each different word that is one part, with its stem and its plain forms.
+        others: the other ones.
+    """
+
+    raws: tuple[str, ...]
+    starts: Sequence[int]
+    simple: tuple[_Simple, ...]
+    others: tuple[str, ...]
+
+
+@lru_cache(maxsize=_MAX_SHAPES)
+def _simple(language: Language, raw: str) -> _Simple | None:
+    shapes = _shapes(language, raw)
+    if len(shapes) != 1 or len(shapes[0].stems) != 1:
+        return None
+    ((stem, forms),) = shapes[0].parts
+    return sys.intern(raw), stem, forms
+
+
+def _words(language: Language, text: str) -> _Words:
+    found = [(start, sys.intern(raw)) for start, _, raw in spans(text)]
+    distinct = dict.fromkeys(raw for _, raw in found)
+    simple = {raw: shape for raw in distinct if (shape := _simple(language, raw)) is not None}
+    return _Words(
+        tuple(raw for _, raw in found),
+        array("I", [start for start, _ in found]),
+        tuple(simple.values()),
+        tuple(raw for raw in distinct if raw not in simple),
+    )
+
+
+_known_words = lru_cache(maxsize=_KNOWN_TEXTS)(_words)
+
+
+def _find(text: str, wanted: _Wanted) -> list[_Found]:
     if not wanted.stems:
-        return
-    known = wanted.known
-    for start, end, raw in spans(text):
-        match = known[raw] if raw in known else wanted.look_at(raw)
-        if match is not None:
-            yield _Found(start=start, end=end, word=match[0], value=match[1])
+        return []
+    words = (_known_words if len(text) in _KNOWN_TEXT else _words)(wanted.language, text)
+    # Of a page of hits a thousand words are looked at, nearly all in vain: this is what it takes.
+    stems, beginnings, ends, is_plain = wanted.stems, wanted.beginnings, wanted.ends, wanted.folds.keys().isdisjoint
+    near = [
+        raw
+        for raw, stem, forms in words.simple
+        if stem in stems or not is_plain(forms) or stem.startswith(beginnings) or stem.endswith(ends)
+    ]
+    shown = {raw: match for raw in (*near, *words.others) if (match := wanted.look_at(raw))}
+    if not shown:
+        return []
+    return [
+        _Found(start=start, end=start + len(raw), word=shown[raw][0], value=shown[raw][1])
+        for raw, start in zip(words.raws, words.starts, strict=True)
+        if raw in shown
+    ]
 
 
 def _best_start(found: Sequence[_Found], length: int) -> int:
