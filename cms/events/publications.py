@@ -36,12 +36,17 @@ class _Step(NamedTuple):
     until: State
     at: float
 
+    @property
+    def position(self) -> Position:
+        """What the state that it led to is called, by every process the same."""
+        commit = self.until.commit
+        return Position(commit) if commit != self.since.commit else Position(commit, self.at)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Compared:
     """What a step changed; of very many changes the first."""
 
-    position: Position
     changes: tuple[Change, ...]
     total: int
     keys: Keys
@@ -56,6 +61,13 @@ class Publications:
         self._compared: Bounded[tuple[State, State], _Compared] = Bounded(COMPARED_KEPT)
         self._lives: Bounded[State, list[float] | None] = Bounded(COMPARED_KEPT)
 
+    def present(self, timeline: Timeline) -> Position:
+        """What the present state is called."""
+        reign = timeline.views.published.find(timeline.tip, timeline.tip)
+        if reign is not None and reign.since > timeline.now:  # as the clock of whoever made the commit has it
+            return Position(timeline.tip)
+        return timeline.position(timeline.present)
+
     def after(self, timeline: Timeline, position: Position) -> list[Event]:
         """Every publication after *position*, oldest first.
 
@@ -64,7 +76,7 @@ class Publications:
             InvalidQuery: the position lies in the future.
             RepositoryProblem: the repository cannot be read.
         """
-        known = timeline.find_since(position)
+        known = self._find_known(timeline, position)
         if known.commit == timeline.tip and not self._has_passed(timeline, known.moment):
             return []
         before = timeline.open_known(known)
@@ -75,6 +87,16 @@ class Publications:
                 raise FullSyncNeeded(TOO_MANY)
             told.append(self._event(timeline, before, step))
         return told
+
+    def _find_known(self, timeline: Timeline, position: Position) -> State:
+        """The state that somebody was told of as *position*.
+
+        Git counts seconds. What appeared in the second in which something else was published may have been told of first.
+        """
+        reign = timeline.views.published.find(timeline.tip, position.commit)
+        if reign is not None and position.moment is not None and 0 <= position.moment - reign.until < 1:
+            return State(position.commit, reign.until)
+        return timeline.find_since(position)
 
     def _has_passed(self, timeline: Timeline, moment: float) -> bool:
         """Whether something appeared or went after *moment*, of what is published now."""
@@ -139,20 +161,20 @@ class Publications:
         hidden = len(compared.changes) - len(told)
         data: dict[str, Any] = {
             "commit": step.until.commit,
-            "position": str(compared.position),
+            "position": str(step.position),
             "at": format_rfc3339(_aware(step.at), timeline.present.zone),
             "cause": "publication" if step.since.commit != step.until.commit else "moment",
             "changes": [describe(change) for change in told],
             "total": compared.total - hidden,
             "surrogate_keys": sorted(compared.keys),
         }
-        return Event(kind=PUBLICATION, at=step.at, mark=Mark(compared.position), data=data)
+        return Event(kind=PUBLICATION, at=step.at, mark=Mark(step.position), data=data)
 
     def _compare(self, timeline: Timeline, step: _Step) -> _Compared:
         until, changes = self._deltas.find(timeline, step.since, step.until, EVERYTHING)
         keys = find_invalid(timeline.open_known(step.since), until, self._assets(step.since, step.until))
         first = tuple(changes[:CHANGES_MOST])
-        return _Compared(position=timeline.position(until), changes=first, total=len(changes), keys=keys)
+        return _Compared(changes=first, total=len(changes), keys=keys)
 
     def _assets(self, since: State, until: State) -> list[str]:
         """The files that are served by their paths and differ."""

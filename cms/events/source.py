@@ -67,7 +67,7 @@ class Events:
         """
         timeline = self._timeline(now)
         acts = self._acts_for(who)
-        return Mark(timeline.position(timeline.present), None if acts is None else acts.last(now))
+        return Mark(self._publications.present(timeline), None if acts is None else acts.last(now))
 
     def after(self, mark: Mark, who: Principal | None, now: datetime) -> Batch:
         """What happened after *mark*, as far as *who* may know of it: every publication, and the acts of drafts that they may read.

@@ -190,3 +190,13 @@ def test_an_id_is_read_as_it_was_written(text: str) -> None:
     mark = parse_mark(text)
     assert isinstance(mark, Mark)
     assert str(mark) == text
+
+
+def test_what_appeared_in_the_second_of_a_publication_is_no_reason_to_begin_anew(site: Site, repo: Repo) -> None:
+    noon = LATER.replace(microsecond=0)
+    old = repo.commit({"posts/c.md": post("C", publish_at=noon.isoformat())})
+    known = told(site, begin(site, noon - timedelta(seconds=1)), noon)
+    assert [event["id"] for event in known] == [f"{old}@{noon:%Y-%m-%dT%H:%M:%S}Z"]
+    repo.commit({"posts/c.md": None}, at=noon)
+    (event,) = told(site, known[0]["id"], noon + timedelta(seconds=1))
+    assert changes(event) == [("deleted", "c")]
