@@ -103,6 +103,13 @@ def test_the_same_is_printed_as_the_api_answers_it(run: Run, states: list[str]) 
     assert (found["meta"]["counts"]["entries"], len(found["data"]["dangling"])) == (3, 1)
 
 
+def test_a_moment_may_stand_behind_a_name_and_a_name_may_have_an_at_sign(repo: Repo, run: Run) -> None:
+    first = repo.commit({**MODEL, "posts/a.md": post(), "posts/b.md": post("B", publish_at="2030-01-01")})
+    repo.git("branch", "kari@home", first)
+    assert "/entries/posts/b (nb): is new" in run("kari@home", f"{first}@2031-01-01").output
+    assert run("kari@home", first).output == f"From kari@home to {first}: 0 entries differ.\n"
+
+
 def test_of_lists_what_came_and_went_is_told(repo: Repo, run: Run) -> None:
     first = repo.commit({**MODEL, "posts/a.md": post(tags="[a, b, c]", related="[x, y]")})
     second = repo.commit({"posts/a.md": post(tags="[b, c, d]", related="[y, x]")})

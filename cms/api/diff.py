@@ -1,6 +1,7 @@
 """``/diff``: what differs between two views, for whoever may open both."""
 
 import copy
+import re
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -26,6 +27,7 @@ PARAMETERS = ("from", "to")
 DRAFT = "draft:"
 PUBLISHED = "published"
 NAME_MOST = 300
+WITH_MOMENT = re.compile(r"(.+)@(\d{4}-\d\d-\d\d.*)")
 
 
 async def get_diff(request: Request) -> Response:
@@ -63,8 +65,8 @@ def read_spec(name: str, parameter: str) -> ViewSpec:
     if name.startswith(DRAFT):
         pairs = [("draft", name.removeprefix(DRAFT))]
     else:
-        ref, mark, moment = name.rpartition("@")
-        pairs = [("ref", ref), ("at", moment)] if mark else [("ref", name)]
+        ref, moment = split_moment(name)
+        pairs = [("ref", ref), *([("at", moment)] if moment else [])]
     try:
         return read_view(pairs)
     except InvalidQuery as error:
@@ -72,6 +74,12 @@ def read_spec(name: str, parameter: str) -> ViewSpec:
         for known in VIEW_PARAMETERS:
             said = said.removeprefix(f"{known}: ")
         raise InvalidQuery(f"{parameter}: {said}", parameter=parameter) from error
+
+
+def split_moment(name: str) -> tuple[str, str]:
+    """The name of a branch, a tag or a commit, and the moment behind it; the name of a branch may have an ``@`` of its own."""
+    matched = WITH_MOMENT.fullmatch(name)
+    return (matched[1], matched[2]) if matched is not None else (name, "")
 
 
 def open_side(site: Site, name: str, spec: ViewSpec, who: Principal | None, now: datetime) -> Side:

@@ -8,7 +8,7 @@ import orjson
 import typer
 from rich.text import Text
 
-from cms.api.diff import DRAFT, PUBLISHED, describe_diff, describe_meta, read_spec, side_of
+from cms.api.diff import DRAFT, PUBLISHED, describe_diff, describe_meta, read_spec, side_of, split_moment
 from cms.cli.content import JsonOption
 from cms.cli.exits import Refused
 from cms.cli.output import counted, out, print_json
@@ -103,8 +103,9 @@ def open_here(site: Site, name: str, now: datetime) -> Side:
     elif name in (PUBLISHED, ""):
         view = site.views.open(read_spec(PUBLISHED, "from"), None, now)
     else:
-        commit, mark, moment = name.rpartition("@")
-        spec = read_spec(f"{resolve_name(site.store, commit if mark else name)}{mark}{moment if mark else ''}", "from")
+        ref, moment = split_moment(name)
+        commit = resolve_name(site.store, ref)
+        spec = read_spec(f"{commit}@{moment}" if moment else commit, "from")
         view = site.views.open_state(spec, EVERYTHING, None, now)
     return side_of(view, name, query="", sees_all=True)
 
