@@ -27,8 +27,8 @@ _MAX_SHAPES = 50_000
 _KNOWN_TEXTS, _KNOWN_TEXT = 3_000, range(100, 20_000)
 _EXACT, _WIDER = 2, 1
 
-#: A word as written, its stem, its plain forms.
-_Simple = tuple[str, str, frozenset[str]]
+#: A word as written, its stem, its two plain forms, which are mostly one.
+_Simple = tuple[str, str, str, str]
 
 
 class _Shape(NamedTuple):
@@ -213,7 +213,7 @@ def _simple(language: Language, raw: str) -> _Simple | None:
     if len(shapes) != 1 or len(shapes[0].stems) != 1:
         return None
     ((stem, forms),) = shapes[0].parts
-    return sys.intern(raw), stem, forms
+    return sys.intern(raw), stem, min(forms), max(forms)
 
 
 def _words(language: Language, text: str) -> _Words:
@@ -236,11 +236,11 @@ def _find(text: str, wanted: _Wanted) -> list[_Found]:
         return []
     words = (_known_words if len(text) in _KNOWN_TEXT else _words)(wanted.language, text)
     # Of a page of hits a thousand words are looked at, nearly all in vain: this is what it takes.
-    stems, beginnings, ends, is_plain = wanted.stems, wanted.beginnings, wanted.ends, wanted.folds.keys().isdisjoint
+    stems, folds, beginnings, ends = wanted.stems, wanted.folds, wanted.beginnings, wanted.ends
     near = [
         raw
-        for raw, stem, forms in words.simple
-        if stem in stems or not is_plain(forms) or stem.startswith(beginnings) or stem.endswith(ends)
+        for raw, stem, one, other in words.simple
+        if stem in stems or one in folds or other in folds or stem.startswith(beginnings) or stem.endswith(ends)
     ]
     shown = {raw: match for raw in (*near, *words.others) if (match := wanted.look_at(raw))}
     if not shown:
