@@ -144,10 +144,12 @@ def test_a_file_that_cannot_be_read_now_has_versions_and_no_parts(desk: Desk) ->
     assert (found.origins, len(found.versions.all)) == (None, 2)
 
 
-def test_code_between_fences_is_one_paragraph_and_lines_are_those_of_the_file() -> None:
+def test_code_between_fences_is_one_paragraph_as_is_a_heading_and_lines_are_those_of_the_file() -> None:
     parts = split(b"---\ntitle: A\n---\nOne.\n\n```\nx\n\ny\n```\n\nTwo.\n") or []
     text = [(part.value, part.line) for part in parts if part.kind == PARAGRAPH]
     assert text == [("One.", 4), ("```\nx\n\ny\n```", 6), ("Two.", 12)]
+    heading = [part.value for part in split(b"a\n## H\nb\n\n#c\n") or []]
+    assert heading == ["a", "## H", "b", "#c"]
     assert [part.value for part in split(b"a\n\n~~~\nb\n\nc") or []] == ["a", "~~~\nb\n\nc"]
 
 

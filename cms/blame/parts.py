@@ -1,9 +1,10 @@
 """A version of a file, cut into what can be told apart: fields, the items of lists, the paragraphs of the text. Pure.
 
 A part is the same in two versions when it says the same: a value however it is written, a paragraph but for blanks at the ends of its lines.
-Where it stands does not matter, so what was moved within the file keeps its origin. A list of code between fences is one paragraph.
+Where it stands does not matter, so what was moved within the file keeps its origin. A heading is a paragraph of its own, and so is code between fences.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from cms.frontmatter import read
 
 FIELD, ITEM, PARAGRAPH = "field", "item", "paragraph"
 _FENCES = ("```", "~~~")
+_HEADING = re.compile(r" {0,3}#{1,6}(?:[ \t]|$)")
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
@@ -64,29 +66,33 @@ def _fields(values: Mapping[str, Any], prefix: str) -> Iterator[Part]:
 
 
 def _paragraphs(body: str, first_line: int) -> Iterator[Part]:
-    lines: list[str] = []
-    fence = ""
-    begun = number = 0
-    # One blank line more than there are ends the last paragraph.
-    for place, line in enumerate([*body.splitlines(), ""]):
+    for number, (place, lines) in enumerate(_blocks(body.splitlines())):
+        text = "\n".join(lines).rstrip()
+        yield Part(kind=PARAGRAPH, number=number, value=text, line=first_line + place)
+
+
+def _blocks(lines: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
+    """The lines that belong together, with the place of the first of them."""
+    block: list[str] = []
+    begun, fence = 0, ""
+    for place, line in enumerate(lines):
         text = line.rstrip()
-        if text or fence:
-            begun = begun if lines else place
-            lines.append(text)
-            opener = text.lstrip()[:3]
-            if fence:
-                fence = "" if opener == fence else fence
-            elif opener in _FENCES:
-                fence = opener
-        elif lines:
-            yield _paragraph(lines, number, first_line + begun)
-            lines, number = [], number + 1
-    if lines:  # a fence that was never closed
-        yield _paragraph(lines, number, first_line + begun)
-
-
-def _paragraph(lines: Sequence[str], number: int, line: int) -> Part:
-    return Part(kind=PARAGRAPH, number=number, value="\n".join(lines).rstrip(), line=line)
+        if fence:
+            block.append(text)
+            fence = "" if text.lstrip().startswith(fence) else fence
+            continue
+        is_heading = _HEADING.match(text) is not None
+        if block and (not text or is_heading):
+            yield begun, block
+            block = []
+        if is_heading:  # with or without a blank line below it
+            yield place, [text]
+        elif text:
+            begun = begun if block else place
+            block.append(text)
+            fence = next((each for each in _FENCES if text.lstrip().startswith(each)), "")
+    if block:
+        yield begun, block
 
 
 def match(later: Sequence[Part], earlier: Sequence[Part]) -> dict[int, int]:
