@@ -17,7 +17,7 @@ from tests.caching.test_never_stale import PURGED, World, compare
 from tests.repo import Repo
 
 SEEDS = range(int(os.environ.get("EVENTS_SEEDS", "1")))
-ACTS = 8
+ACTS = 5
 
 
 def go_on(world: World) -> None:
@@ -58,8 +58,8 @@ class Reader:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("goes_back", [False, True])
-def test_a_cache_that_drops_what_events_name_is_never_stale(repo: Repo, seed: int, goes_back: bool) -> None:
+def test_a_cache_that_drops_what_events_name_is_never_stale(repo: Repo, seed: int) -> None:
+    goes_back = bool(seed % 2)
     world, chance = begin(repo, seed, goes_back=goes_back), Random(seed)
     patient, hasty = Reader(world.client.site, world), Reader(world.client.site, world)
     for step in range(ACTS):

@@ -169,7 +169,7 @@ def test_open_streams_are_counted(desk: Newsdesk, serve: Serve) -> None:
 
 
 def test_a_process_that_is_killed_is_gone_on_from_by_the_next(
-    repo: Repo, tmp_path: Path, process: Callable[[Path], Process]
+    repo: Repo, process: Callable[[Path], Process], serve: Serve
 ) -> None:
     repo.commit({**MODEL, "posts/a.md": post("A")})
     first = process(repo.path)
@@ -178,7 +178,7 @@ def test_a_process_that_is_killed_is_gone_on_from_by_the_next(
         known = reader.next()
         first.stop(signal.SIGKILL)
     commit = repo.commit({"posts/b.md": post("B")})
-    with listen(process(repo.path).port, known.id) as reader:
+    with listen(serve(Client(repo.path).app).port, known.id) as reader:
         heard = reader.next()
     assert (heard["commit"], [one["slug"] for one in heard["changes"]]) == (commit, ["b"])
 
