@@ -1,7 +1,10 @@
 """Where the parts of a file come from: through edits, moves, merges, deletions, and versions that cannot be read."""
 
 import random
+import re
+import subprocess
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +22,16 @@ from tests.repo import Repo
 
 KARI, OLA, ASE = ("Kari", "kari@example.org"), ("Ola", "ola@example.org"), ("Åse", "ase@example.org")
 ONE, TWO = "The first paragraph, which is long enough.", "The second one,\nover two lines."
+
+
+CORPORA = Path(__file__).parents[2] / "shared" / "corpora"
+#: Pages with long histories, through renames and merges.
+SHOWN = (
+    "content/en/agile-software-development.md",
+    "content/es/kubernetes.md",
+    "content/hi/contribute/_index.md",
+    "content/en/container.md",
+)
 
 
 def post(*paragraphs: str, title: str = "A", tags: str = "[a, b]") -> str:
@@ -198,3 +211,30 @@ def test_in_any_history_every_part_is_in_its_version_and_in_none_that_this_was_m
                 assert origin.part.identity in held[0]
                 # Texts of these histories say nothing twice, so what was there before would have been found there.
                 assert all(origin.part.identity not in other for other in held[1:])
+
+
+def test_of_a_real_site_it_says_what_git_blame_says(tmp_path: Path) -> None:
+    bundle = CORPORA / "cncf-glossary.bundle"
+    if not bundle.exists():
+        pytest.skip(f"the corpora are not at {CORPORA}")
+    repo = Repo(tmp_path / "site.git")
+    subprocess.run(["git", "clone", "-q", "--bare", str(bundle), str(repo.path)], check=True)
+    store = Store.open(repo.path)
+    desk = Desk(repo, store, Chronicle(store, DerivedCache(tmp_path / "cache")))
+    tip = repo.git("rev-parse", "HEAD")
+    told: list[tuple[str, str]] = []
+    for path in SHOWN:
+        lines = blamed_lines(repo, tip, path)
+        for origin in blame(store, desk.versions(tip, path=path)).origins or ():
+            stamp = origin.version.stamp
+            if stamp is not None and origin.part.kind == PARAGRAPH and "\n" not in origin.part.value:
+                told.append((lines[origin.part.line], stamp.commit))
+    assert len(told) > 50
+    assert [pair for pair in told if pair[0] != pair[1]] == []
+
+
+def blamed_lines(repo: Repo, tip: str, path: str) -> dict[int, str]:
+    """The number of each line of the file, and its commit."""
+    told = repo.git("blame", "-w", "-M", "--incremental", tip, "--", path)
+    groups = re.findall(r"(?m)^([0-9a-f]{40}) \d+ (\d+) (\d+)$", told)
+    return {int(first) + place: commit for commit, first, count in groups for place in range(int(count))}
