@@ -119,6 +119,13 @@ def allows(
     return any(decided) if row.over_some else all(decided)
 
 
+def allows_everywhere(permission: str, who: Principal | None, policy: Policy) -> bool:
+    """Whether the matrix allows it whichever files it is about, also where these cannot be told: a bot may have leave for some of them alone."""
+    if who is None or not allows(permission, who, policy):
+        return False
+    return not policy.is_bot(who.person) or policy.grants_everywhere(who.person, permission)
+
+
 def matrix_table() -> str:
     """The matrix in Markdown, as ``docs/workflow.md`` shows it."""
     return format_matrix(tuple(MATRIX.values()), CONDITIONS)

@@ -152,6 +152,10 @@ class Policy:
         """Whether a bot was granted a permission for the file at *path*; without a path: anywhere at all."""
         return self._covers((person, f"scope {scope}"), path, collection)
 
+    def grants_everywhere(self, person: str, scope: str) -> bool:
+        """Whether a bot was granted a permission for all files."""
+        return any(area.is_everything for area in self._areas.get((person, f"scope {scope}"), ()))
+
     def rule(self, path: str, collection: str | None) -> Rule:
         """What the file at *path* needs before it may be published: the last rule that fits."""
         fits = (review.rule for review in reversed(self.reviews) if review.area.covers(path, collection))

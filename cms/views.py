@@ -28,7 +28,7 @@ from cms.finding import finding_of, printable
 from cms.model import ContentModel
 from cms.office import Office
 from cms.overlay import Reader
-from cms.permissions import Principal, allows
+from cms.permissions import Principal, allows_everywhere
 from cms.published import PublishedStates, Reign
 from cms.pushlog import PushLog
 from cms.refs import CommitId, branch_ref, is_commit_id, short_name, tag_ref
@@ -146,8 +146,8 @@ class Views:
             policy = self._home.office().policy()
         except InvalidSettings:  # nobody may do anything until that is repaired
             return Rights(past=is_public)
-        drafts = allows("draft.read", who, policy)
-        return Rights(past=is_public or drafts or allows("history.read", who, policy), drafts=drafts)
+        drafts = allows_everywhere("draft.read", who, policy)
+        return Rights(past=is_public or drafts or allows_everywhere("history.read", who, policy), drafts=drafts)
 
     @property
     def published(self) -> PublishedStates:

@@ -1,5 +1,6 @@
 """What a caller may not see, in every form that we know of: what to put into a repository so that nobody learns of it."""
 
+import re
 from collections.abc import Callable, Mapping
 from random import Random
 
@@ -55,11 +56,10 @@ BRANCHES = ("drafts/merger", "drafts/x", "wip", "feature/fish", "main2")
 
 
 def settings(history: str = "", address: str = "ola@example.org") -> str:
-    """A ``cms.toml`` with people, one of whom (``rune``) has no role; *address* is Ola's."""
-    people = (
-        STAFF.replace("ola@example.org", address)
-        + '\n[people.rune]\nname = "Rune Sand"\nemails = ["rune@example.org"]\n'
-    )
+    """A ``cms.toml`` with people, one of whom (``rune``) has no role, and a bot for pages; *address* is Ola's."""
+    scopes = 'scopes = ["draft.read", "history.read", "history.people"]\npaths = ["pages/**"]'
+    people = re.sub(r"scopes = .*", scopes, STAFF).replace("ola@example.org", address)
+    people += '\n[people.rune]\nname = "Rune Sand"\nemails = ["rune@example.org"]\n'
     return SETTINGS.replace("[server]", 'branch = "main"\nurl = "https://example.org"\n[server]') + history + people
 
 

@@ -63,9 +63,6 @@ def run(pair: Pair, random: Random, pairs: int, step: Step, ask_as: Manner | Non
         ask_as: makes of a question that of somebody; without it strangers and readers ask.
     """
 
-    def is_harmless(question: Question) -> bool:
-        return (question.method, question.target) != ("DELETE", "/api/v1/session")
-
     def put(question: Question) -> Question:
         if ask_as is not None:
             return ask_as(question)
@@ -83,6 +80,11 @@ def run(pair: Pair, random: Random, pairs: int, step: Step, ask_as: Manner | Non
         assert pairs * QUESTIONS < questions.turn or not questions.never_asked
 
     asyncio.run(ask_all())
+
+
+def is_harmless(question: Question) -> bool:
+    """Whether it would not end the session that it is put with."""
+    return (question.method, question.target) != ("DELETE", "/api/v1/session")
 
 
 class BesideSteps:
@@ -300,6 +302,16 @@ def test_who_has_a_preview_learns_of_nothing_but_its_draft() -> None:
         run(pair, random, PAIRS * 3 // 100, step, lambda question: with_preview(question, pair.preview, random))
         entry = with_preview(Question("GET", "/api/v1/entries/posts/shown"), pair.preview, random)
         assert b"for those who have the token" in asyncio.run(pair.compare(entry)).body
+
+
+def test_a_bot_for_some_files_learns_of_no_draft_of_others() -> None:
+    random = Random(SEED)
+    with open_pair(public_files()) as pair:
+
+        def put(question: Question) -> Question:
+            return as_signed_in(question, pair.robot) if is_harmless(question) else question
+
+        run(pair, random, PAIRS * 3 // 100, BesideSteps(pair, random), put)
 
 
 def test_what_editors_look_at_leaves_no_trace() -> None:

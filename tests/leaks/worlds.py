@@ -141,7 +141,8 @@ class Pair:
     """Two repositories whose callers must not be able to tell which of them they ask.
 
     Attributes:
-        reader, editor: the secrets of sessions, of somebody who may read what is published, and of somebody who may read drafts.
+        reader, editor, robot: secrets of somebody who may read what is published, of somebody who may read drafts, and of a bot that may
+            read drafts of pages.
         preview: the token for the draft ``shown``.
         commits: what was published, by its id in either; a question can name the third of them ``commit-000003``.
         known: what is called differently in the two though it is the same to callers: ids of commits, tokens.
@@ -153,6 +154,7 @@ class Pair:
     other: Server
     reader: str = ""
     editor: str = ""
+    robot: str = ""
     preview: str = ""
     known: dict[bytes, bytes] = field(default_factory=dict)
     commits: list[tuple[str, str]] = field(default_factory=list)
@@ -241,12 +243,12 @@ def describe(question: Question, one: Answer, other: Answer) -> str:
 
 @contextmanager
 def open_pair(
-    files: Sequence[Files], *, people: Sequence[str] = ("rune", "eva"), shown: Files | None = None
+    files: Sequence[Files], *, people: Sequence[str] = ("rune", "eva", "robot"), shown: Files | None = None
 ) -> Iterator[Pair]:
     """Two servers of the same history, one commit for each of *files*, and with the same secrets.
 
     Args:
-        people: who has an account: a reader and an editor.
+        people: who has an account: a reader, an editor and a bot.
         shown: what a draft changes that both have; the editor made a preview of it.
     """
     with TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as name:
@@ -268,7 +270,7 @@ def open_pair(
         Server(first).site.close()
         shutil.copytree(first, Path(name) / "other")
         pair = Pair(Server(first), Server(Path(name) / "other"), preview=preview)
-        pair.reader, pair.editor = [*sessions, "", ""][:2]
+        pair.reader, pair.editor, pair.robot = [*sessions, "", "", ""][:3]
         for server in pair.servers:
             server.repo.clock = repo.clock
         for commit in reversed(repo.git("rev-list", "main").split()):
