@@ -15,6 +15,7 @@ from cms.cursor import Cursor, Cursors, State
 from cms.errors import InvalidQuery
 from cms.refs import CommitId
 from cms.views import PINNED_SECONDS
+from tests.api.newsdesk import Newsdesk
 from tests.api.tools import MODEL, Client, person, post
 from tests.repo import Repo
 
@@ -279,3 +280,24 @@ def test_a_walk_through_a_commit_is_the_same_on_every_server(repo: Repo, tmp_pat
         assert client.problem(f"/entries/posts?limit=2&sort=slug&cursor={first.json()['meta']['cursor']}")
         client.site.close()
     assert answers[0] == answers[1]
+
+
+def test_a_walk_through_a_draft_ends_when_the_draft_changes(desk: Newsdesk) -> None:
+    desk.begin()
+    first = desk.ask("GET", "/entries/posts?draft=x&limit=1&sort=slug&cursor=*", "eva").json()
+    following = first["links"]["next"]
+    second = desk.ask("GET", following, "eva").json()
+    assert second["data"] != first["data"]
+    assert desk.ask("GET", following).status_code == 401
+    desk.do("PATCH", "/drafts/x/entries/posts/a", "ola", {"fields": {"title": "Newer"}})
+    answer = desk.ask("GET", following, "eva")
+    assert (answer.status_code, answer.json()["code"]) == (410, "gone")
+
+
+def test_a_cursor_of_one_view_opens_no_other(desk: Newsdesk) -> None:
+    desk.begin()
+    drafted = desk.ask("GET", "/entries/posts?draft=x&limit=1&cursor=*", "eva").json()["meta"]["cursor"]
+    public = desk.ask("GET", "/entries/posts?limit=1&cursor=*").json()["meta"]["cursor"]
+    assert desk.ask("GET", f"/entries/posts?limit=1&cursor={drafted}").status_code == 400
+    assert desk.ask("GET", f"/entries/posts?draft=x&limit=1&cursor={public}", "eva").status_code == 400
+    assert desk.ask("GET", f"/entries/posts?ref=main&limit=1&cursor={drafted}", "eva").status_code in (400, 410)
