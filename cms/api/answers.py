@@ -115,8 +115,8 @@ class Answers:
 
 
 def _weight(stored: Stored) -> int:
-    """What *stored* may come to take with its encodings, and as a server writes it."""
-    return 3 * len(stored.body) + 2000
+    """What *stored* may come to take with its encodings."""
+    return 2 * len(stored.body) + 2000
 
 
 def _is_of_entries(stored: Stored) -> bool:

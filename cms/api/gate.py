@@ -21,7 +21,7 @@ from cms.api.lanes import Lanes
 from cms.api.metrics import Metrics
 from cms.api.pages import next_page
 from cms.api.problems import problem_response, respond_to_error
-from cms.api.replies import CORS, NOTHING, PIECE_BYTES, cache_control, matches, reply_of, wire_of
+from cms.api.replies import CORS, NOTHING, PIECE_BYTES, Reply, cache_control, head_of, matches, reply_of
 from cms.api.state import SEND_WHOLE
 from cms.api.viewing import Viewing, wants_view
 from cms.auth import holds_password
@@ -159,7 +159,9 @@ class Gate:
             await to_thread.run_sync(self._site.refresh, now, limiter=self._refreshing)
         found = await self._viewing.answer(scope)
         stored = make_stored(None, found.status, found.headers, found.body)
-        await self._answer(scope, found.seal(send), stored, found.caching, body_wanted=scope["method"] == "GET")
+        await self._answer(
+            {**scope, SEND_WHOLE: None}, found.seal(send), stored, found.caching, body_wanted=scope["method"] == "GET"
+        )
         self._metrics.count(scope, scope["method"], found.status, time.perf_counter() - started)
         if found.searched is not None:
             self._site.searches.count(*found.searched)
@@ -254,8 +256,7 @@ class Gate:
         start, body = reply.start, reply.whole
         if condition and reply.unchanged is not None and matches(condition, stored.etag):
             start, body = reply.unchanged, NOTHING
-        send_whole = scope.get(SEND_WHOLE)
-        if send_whole is None or not send_whole(*wire_of(reply, start, body["body"])):
+        if not _sent_whole(scope, reply, start, body["body"]):
             await send(start)
             await send(body)
         self._metrics.count(scope, "GET", stored.status, time.perf_counter() - started)
@@ -293,6 +294,8 @@ class Gate:
             await send(reply.unchanged)
             await send(NOTHING)
             return
+        if body_wanted and reply.whole is not None and _sent_whole(scope, reply, reply.start, reply.body):
+            return
         await send(reply.start)
         body: bytes | memoryview = reply.body if body_wanted else b""
         # Piece by piece, or a slow reader would have all of a large file copied into the server's buffer.
@@ -300,3 +303,10 @@ class Gate:
             await send({"type": "http.response.body", "body": bytes(body[:PIECE_BYTES]), "more_body": True})
             body = memoryview(body)[PIECE_BYTES:]
         await send({"type": "http.response.body", "body": bytes(body)})
+
+
+def _sent_whole(scope: Scope, reply: Reply, start: Message, body: bytes) -> bool:
+    """Whether the server took the answer as it lies."""
+    send_whole = scope.get(SEND_WHOLE)
+    head = head_of(reply, start) if send_whole is not None else None
+    return head is not None and send_whole is not None and bool(send_whole(*head, body))

@@ -39,27 +39,29 @@ class Reply(NamedTuple):
         start: its status and headers.
         unchanged: the same for who has it already (304); None when it has no validator.
         whole: the message with its body; None when that is sent piece by piece.
-        bytes_of: the two kinds of answer as a server writes them, made when they are first sent so.
+        heads: the two kinds of head as a server writes them, made when they are first sent so.
     """
 
     start: Message
     unchanged: Message | None
     whole: Message | None
     body: bytes
-    bytes_of: dict[int, tuple[bytes, bytes]]
+    heads: dict[int, tuple[bytes, bytes]]
 
 
-def wire_of(reply: Reply, start: Message, body: bytes) -> tuple[bytes, bytes]:
-    """(the status line, all other headers and *body*) of *reply*, which begins with *start*."""
+def head_of(reply: Reply, start: Message) -> tuple[bytes, bytes] | None:
+    """(the status line, all headers) of *reply*, which begins with *start*; ``None`` when they may not be written as they are."""
     status: int = start["status"]
-    found = reply.bytes_of.get(status)
+    found = reply.heads.get(status)
     if found is None:
         headers: Headers = start["headers"]
-        if any(BREAKING.search(name) or BREAKING.search(value) for name, value in headers):
-            raise ValueError("a header that would end before its end")
+        if not any(name == b"content-length" for name, _ in headers) and status != 304:
+            return None
+        if any(BREAKING.search(value) for _, value in headers):
+            return None
+        parts = [part for name, value in headers for part in (name, b": ", value, b"\r\n")]
         line = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode()
-        rest = b"".join([part for name, value in headers for part in (name, b": ", value, b"\r\n")])
-        found = reply.bytes_of[status] = (line, b"%b\r\n%b" % (rest, body))
+        found = reply.heads[status] = (line, b"".join((*parts, b"\r\n")))
     return found
 
 

@@ -17,7 +17,7 @@ from cms.views import View
 
 BASE = "/api/v1"
 #: In the state of the server: an event that is set when it begins to stop, for answers that would go on.
-#: What a server may put into the scope of a request: it takes the status line, and all that follows its own headers.
+#: What a server may put into the scope of a request: it takes the status line, all headers but its own, and the body.
 SEND_WHOLE = "cms.send_whole"
 CLOSING = "closing"
 

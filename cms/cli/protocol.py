@@ -26,18 +26,18 @@ TOO_LARGE = (
 )
 
 
-def send_whole(cycle: RequestResponseCycle, status_line: bytes, rest: bytes) -> bool:
+def send_whole(cycle: RequestResponseCycle, status_line: bytes, headers: bytes, body: bytes) -> bool:
     """Answer with bytes that were put together before, instead of header by header; whether that could be done.
 
     Args:
-        rest: all that follows the headers which the server adds itself: other headers, an empty line and the body.
+        headers: what follows those that the server adds itself, with the empty line.
     """
     if cycle.response_started or not cycle.keep_alive or cycle.access_log or cycle.flow.write_paused:
         return False
     if not cycle.disconnected:
         cycle.response_started = cycle.response_complete = True
         own = [b"%b: %b\r\n" % pair for pair in cycle.default_headers]
-        cycle.transport.writelines((b"".join((status_line, *own)), rest))
+        cycle.transport.writelines((b"".join((status_line, *own, headers)), body))
         cycle.message_event.set()
         cycle.on_response()
     return True
