@@ -111,7 +111,8 @@ class Catalog:
         self.zone = snapshot.model.zone
         self.valid_from = now
         self.valid_until = next_moment(snapshot.timed.values(), now)
-        self.moments = next_moments(snapshot.timed.values(), now)
+        growing = snapshot.refused.values() if snapshot.model.is_inferred else ()
+        self.moments = next_moments(snapshot.timed.values(), growing, now)
         #: Itself, for the next one to name; and the one that this was advanced from, with the keys of what is different in it.
         self.mark = object()
         self.news: tuple[object, Keys] | None = None
@@ -414,14 +415,10 @@ def _local(seconds: float | None, catalog: Catalog) -> str:
 
 def last_moment(timed: Iterable[Entry], now: float) -> float:
     """The last moment up to *now* at which an embargo ended or an entry expired; 0 when there was none."""
-    return max((moment for entry in timed for moment in _moments(entry) if moment <= now), default=0.0)
-
-
-def _moments(entry: Entry) -> list[float]:
-    return [moment for moment in (entry.parsed.publish_at, entry.parsed.expire_at) if moment is not None]
+    return max((moment for entry in timed for moment in entry.moments if moment <= now), default=0.0)
 
 
 def next_moment(timed: Iterable[Entry], now: float) -> float:
     """The first moment after *now* at which an embargo ends or an entry expires; infinity when there is none."""
-    moments = (moment for entry in timed for moment in _moments(entry) if moment > now)
+    moments = (moment for entry in timed for moment in entry.moments if moment > now)
     return min(moments, default=math.inf)

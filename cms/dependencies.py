@@ -77,19 +77,21 @@ def surrogate_keys(
     return frozenset(keys) if len(keys) <= KEYS_MOST else WHOLE
 
 
-def next_moments(timed: Iterable[Entry], now: float) -> dict[str, float]:
+def next_moments(timed: Iterable[Entry], growing: Iterable[Entry], now: float) -> dict[str, float]:
     """By key the next moment after *now*, in seconds since 1970, at which something appears or goes; no key where nothing does.
 
     Args:
         timed: the entries that name a moment at which they appear or expire.
+        growing: those that will change the model when they appear.
     """
     found: dict[str, float] = {}
+    for entry in growing:
+        if entry.parsed.publish_at is not None and entry.parsed.publish_at > now:
+            found[MODEL] = min(entry.parsed.publish_at, found.get(MODEL, math.inf))
     for entry in timed:
-        parsed = entry.parsed
-        later = [moment for moment in (parsed.publish_at, parsed.expire_at) if moment is not None and moment > now]
-        if parsed.hidden or not later:
+        moment = min((moment for moment in entry.moments if moment > now), default=None)
+        if moment is None:
             continue
-        moment = min(later)
         name = entry.collection
         for key in (SITE, collection_key(name), members_key(name), entry_key(name, entry.slug)):
             found[key] = min(moment, found.get(key, math.inf))

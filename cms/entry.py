@@ -124,6 +124,14 @@ class Entry(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         """The front matter, typed by the schema."""
         return self.parsed.fields
 
+    @property
+    def moments(self) -> tuple[float, ...]:
+        """When the entry appears and when it goes, in seconds since 1970, as far as a moment is named; none of one that nobody ever sees."""
+        begins, ends = self.parsed.publish_at, self.parsed.expire_at
+        if self.parsed.hidden or (begins is not None and ends is not None and begins >= ends):
+            return ()
+        return tuple(moment for moment in (begins, ends) if moment is not None)
+
     def is_public(self, now: float) -> bool:
         """Whether the public may see the entry at *now* (seconds since 1970)."""
         parsed = self.parsed

@@ -1,6 +1,7 @@
 """The keys of what answers depend on, and of what a publication changes."""
 
 import math
+from typing import Any
 
 import pytest
 
@@ -63,15 +64,22 @@ def test_keys_fit_into_a_header_whatever_the_names() -> None:
 
 
 def test_what_depends_on_an_entry_is_kept_until_its_next_moment() -> None:
-    moments = next_moments([entry("a", publish_at=50.0, expire_at=90.0), entry("b", expire_at=70.0)], 60.0)
+    moments = next_moments([entry("a", publish_at=50.0, expire_at=90.0), entry("b", expire_at=70.0)], [], 60.0)
     assert kept_until({entry_key("posts", "a")}, moments) == 90.0
     assert kept_until({entry_key("posts", "a"), entry_key("posts", "b")}, moments) == 70.0
     assert kept_until({collection_key("posts")}, moments) == kept_until(WHOLE, moments) == 70.0
     assert kept_until({entry_key("posts", "c"), collection_key("people")}, moments) == math.inf
 
 
-def test_a_hidden_entry_has_no_moments() -> None:
-    assert next_moments([entry("a", publish_at=50.0, hidden=True)], 10.0) == {}
+@pytest.mark.parametrize("more", [{"hidden": True}, {"expire_at": 50.0}, {"expire_at": 40.0}])
+def test_an_entry_that_nobody_ever_sees_has_no_moments(more: dict[str, Any]) -> None:
+    assert next_moments([entry("a", publish_at=50.0, **more)], [], 10.0) == {}
+
+
+def test_every_answer_ends_when_the_model_is_inferred_anew() -> None:
+    assert (
+        kept_until({"model"}, next_moments([], [entry("a", publish_at=50.0), entry("b", publish_at=5.0)], 10.0)) == 50.0
+    )
 
 
 def test_an_answer_that_shows_very_many_entries_names_their_collections(repo: Repo) -> None:
