@@ -161,6 +161,18 @@ def test_who_loses_their_role_hears_of_no_draft_any_more(desk: Newsdesk, serve: 
         assert writer.next().kind == "publication"
 
 
+def test_who_has_too_many_streams_is_told_when_to_come_again(
+    desk: Newsdesk, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cms.api.streams.STREAMS_EACH_MOST", 1)
+    port = serve(desk.app).port
+    with listen(port, **bearer(desk)):
+        refused = httpx2.get(f"http://127.0.0.1:{port}/api/v1/events", headers=bearer(desk))
+    assert refused.status_code == 429
+    assert refused.headers["retry-after"] == "30"
+    assert "share one" in refused.json()["detail"]
+
+
 def test_open_streams_are_counted(desk: Newsdesk, serve: Serve) -> None:
     port = serve(desk.app).port
     with listen(port):
