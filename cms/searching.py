@@ -229,8 +229,12 @@ class Searcher:
                 raise
         raise _being_built()
 
+    def fits(self, model: ContentModel) -> bool:
+        """Whether what *model* makes of files is searched by the fields that are indexed."""
+        return model is self.model or search_fingerprint(model) == self._fingerprint
+
     def _require_fields(self, model: ContentModel) -> None:
-        if model is not self.model and search_fingerprint(model) != self._fingerprint:
+        if not self.fits(model):
             raise SearchUnavailable(
                 "the fields that are searched are others here than in the index, so this cannot be searched now",
                 retry_after_seconds=RETRY_SECONDS,

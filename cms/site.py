@@ -408,6 +408,7 @@ class Site:
             self._cache.save_history(self.ref, history.commit, history.to_bytes())
         self.bodies.save()
         self._cache.close()
+        self.views.searches.close()
         if self._searcher is not None:
             self._searcher.close()
 

@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from math import inf
+from pathlib import Path
 from typing import Any, Protocol
 
 from cms.bodies import Bodies
@@ -32,10 +33,12 @@ from cms.permissions import Principal, allows_everywhere
 from cms.published import PublishedStates, Reign
 from cms.pushlog import PushLog
 from cms.refs import CommitId, branch_ref, is_commit_id, short_name, tag_ref
+from cms.searching import Searcher
 from cms.snapshot import Snapshot, follow_snapshot
 from cms.snapshots import Snapshots, is_withheld
 from cms.store import Store
 from cms.view import REF_SYNTAX, SHOWN, Label, ViewSpec, is_abbreviated, moment_text, read_moment
+from cms.viewsearch import ViewSearch
 from cms.workflow.bounded import Bounded
 from cms.workflow.combined import Combined, Part, combine, find_parts
 from cms.workflow.flow import Draft, Workflow
@@ -60,10 +63,15 @@ class Home(Protocol):
     ref: str
     departures: Departures
     chronicle: Chronicle
+    index_folder: Path
 
     @property
     def catalog(self) -> Catalog:
         """What everybody sees now."""
+
+    @property
+    def searcher(self) -> Searcher:
+        """The full-text index of what is published."""
 
     @property
     def is_edited(self) -> bool:
@@ -134,6 +142,8 @@ class Views:
         self._combined: Bounded[tuple[CommitId, tuple[Part, ...]], tuple[Combined, Snapshot]] = Bounded(COMBINED_KEPT)
         self._bodies = Bodies(home.store, cache, BODIES_BYTES)
         self._published: PublishedStates | None = None
+        #: The indexes that views are searched with.
+        self.searches = ViewSearch(home, self._bodies)
 
     # -- who may ---------------------------------------------------------------------------------------------------------
 

@@ -87,6 +87,7 @@ ORDER = (
         "office",
         "blame",
         "catalogs",
+        "viewsearch",
         "views",
         "delta",
         "events",

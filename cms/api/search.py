@@ -18,6 +18,7 @@ from cms.errors import InvalidQuery, SearchUnavailable
 from cms.looking import Found
 from cms.params import ListRequest, Pairs, read_search_request, split_place, split_query
 from cms.present import make_fragment
+from cms.searching import Searcher
 from cms.searchlog import Result
 from cms.searchtexts import SLUG
 
@@ -66,11 +67,18 @@ def search_response(
     return response
 
 
+def _searcher(ctx: Context) -> Searcher:
+    view = ctx.view
+    if view is None:
+        return ctx.site.searcher
+    return ctx.site.views.searches.find(ctx.catalog.model, is_public=view.is_public)
+
+
 def _find(request: Request, ctx: Context, wanted: ListRequest) -> Found:
     """Search, and say what the search is to be counted as: here, because its answer may be given many times."""
     started = time.perf_counter()
     try:
-        found = ctx.site.searcher.search(
+        found = _searcher(ctx).search(
             ctx.catalog,
             wanted.queries,
             wanted.text,
@@ -96,7 +104,7 @@ def _item(ctx: Context, wanted: ListRequest, found: Found, entry: Entry, score: 
     if entry.path in found.pinned:
         extra["pinned"] = True
     if marked:
-        snippets = ctx.site.searcher.snippets(ctx.catalog, entry, found.text, bodies=ctx.bodies) if found.text else []
+        snippets = _searcher(ctx).snippets(ctx.catalog, entry, found.text, bodies=ctx.bodies) if found.text else []
         # The engine knows the excerpt as the summary, and as a field when its schema gives it a weight.
         shown = {OWN_NAMES.get(snippet.field, snippet.field): snippet.html for snippet in snippets if snippet.marked}
         if "title" in shown:
