@@ -202,3 +202,15 @@ def test_an_embargo_that_ends_until_then_is_over(tmp_path: Path) -> None:
     for by, status in (("rune", 400), ("", 403)):
         assert desk.ask("GET", f"{LIST}ref={desk.room.main}&at={soon(days=4)}", by).status_code == status
     desk.close()
+
+
+def test_a_draft_whose_schema_searches_other_fields_is_searched_by_these(desk: Newsdesk) -> None:
+    schema = FILES["schemas/posts.yaml"].replace(
+        "category: {type: string}", "category: {type: string, x-search: {boost: 3.0}}"
+    )
+    desk.room.repo.commit({"schemas/posts.yaml": schema}, branch="drafts/x", parents=[desk.room.main])
+    assert desk.get("/search?q=helse") == []
+    assert [item["slug"] for item in desk.get("/search?q=helse&draft=x")] == ["a"]
+    assert [item["slug"] for item in desk.get("/entries/posts?search=helse&draft=x")] == ["a"]
+    assert desk.get("/search?q=helse") == []
+    assert [item["slug"] for item in desk.get("/search?q=first&draft=x")] == ["a"]
