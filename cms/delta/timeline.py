@@ -61,7 +61,7 @@ class Timeline:
             FullSyncNeeded: it cannot be read as a site, so nobody was shown anything of it.
             RepositoryProblem: it cannot be read at all.
         """
-        return self._open(state, never=())
+        return self.present if self._is_present(state) else self._open(state, never=())
 
     def open_shown(self, state: State) -> Catalog:
         """What *state* shows the caller.
