@@ -24,7 +24,7 @@ from cms.blame.versions import Versions
 from cms.entry import Entry
 from cms.errors import EntryNotFound, Forbidden, InvalidQuery
 from cms.params import LIMIT_DEFAULT, LIMIT_MOST, Parameters, find_collection, read_chain, read_parameters, split_query
-from cms.permissions import allows_everywhere, require
+from cms.permissions import Principal, Target, allows_everywhere, require
 from cms.policy import Policy
 from cms.view import VIEW_PARAMETERS
 
@@ -67,7 +67,7 @@ async def get_blame(request: Request) -> Response:
 
 async def _tell(request: Request, look: Callable[[_Asked], Response], known: tuple[str, ...]) -> Response:
     ctx = context(request)
-    record = await _admit(request, ctx)
+    record, who = await _admit(request, ctx)
     collection = find_collection(ctx.catalog.model, request.path_params["collection"])
     slug: str = request.path_params["slug"]
     pairs = split_query(request.scope["query_string"])
@@ -79,12 +79,15 @@ async def _tell(request: Request, look: Callable[[_Asked], Response], known: tup
         if moved is not None:
             return moved
         raise EntryNotFound(f"{collection.name} has no entry {slug!r}", collection=collection.name, slug=slug)
+    if who is not None:  # a bot may have leave for some files alone
+        target = Target(paths=(entry.path,), collections={entry.path: entry.collection})
+        require("history.people", who, record.policy, target)
     asked = _Asked(ctx=ctx, entry=entry, record=record, parameters=parameters)
     return await ctx.lanes.drafts.run(look, asked)
 
 
-async def _admit(request: Request, ctx: Context) -> Record:
-    """Where to look things up for who asks.
+async def _admit(request: Request, ctx: Context) -> tuple[Record, Principal | None]:
+    """(where to look things up for who asks, who that is, if it matters).
 
     Raises:
         Unauthorised, Forbidden: they may not know who did what.
@@ -95,12 +98,12 @@ async def _admit(request: Request, ctx: Context) -> Record:
     if not site.is_edited:
         if not settings.public:
             raise Forbidden(CLOSED)
-        return record(prover=site.prover, policy=Policy(), never=settings.never, is_line=True)
+        return record(prover=site.prover, policy=Policy(), never=settings.never, is_line=True), None
     asked = await acting(request, parameters=None)
     policy = asked.flow.policy()
     require("history.people", asked.who, policy)
     never = () if allows_everywhere("draft.read", asked.who, policy) else settings.never
-    return record(prover=site.office().prover, policy=policy, never=never)
+    return record(prover=site.office().prover, policy=policy, never=never), asked.who
 
 
 def _history(asked: _Asked) -> Response:

@@ -312,6 +312,9 @@ def test_a_bot_for_some_files_learns_of_no_draft_of_others() -> None:
             return as_signed_in(question, pair.robot) if is_harmless(question) else question
 
         run(pair, random, PAIRS * 3 // 100, BesideSteps(pair, random), put)
+        for place in ("history", "blame"):
+            answer = asyncio.run(pair.compare(put(Question("GET", f"/api/v1/{place}/posts/news"))))
+            assert b"needs the scope history.people for posts/news.md" in answer.body
 
 
 def test_what_editors_look_at_leaves_no_trace() -> None:
