@@ -4,7 +4,7 @@ A facet is a field, also one behind references, or ranges of its values (:mod:`c
 :meth:`Facet.showing` makes of a key what an answer says.
 """
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,14 +99,23 @@ def _of_range(found: Range) -> FacetValue:
 
 
 def _labelling(catalog: Catalog, path: FieldPath, chain: LocaleChain) -> Callable[[Any], str | None]:
-    """How a value is called: by the title of the entry that it names."""
+    """How a value is called: by the title of the entry that it names, or as the schema says."""
     item = path.field
-    if item is None or not item.references:
-        return lambda _: None
     locale = next((part for part in chain if part not in ("", "*")), catalog.default_chain[0])
+    if item is None or not (item.references or item.value_labels):
+        return lambda _: None
+    if not item.references:
+        return lambda value: _in_locale(item.value_labels.get(value), (locale, *catalog.default_chain))
 
     def label(value: Any) -> str | None:
         target = catalog.find_reference(value, item.references, locale)
         return target.parsed.title if target is not None else None
 
     return label
+
+
+def _in_locale(label: Any, locales: Sequence[str]) -> str | None:
+    """A text, or of one for each locale the first that there is."""
+    if isinstance(label, Mapping):
+        return next((str(label[locale]) for locale in locales if locale in label), None)
+    return label if isinstance(label, str) else None

@@ -62,6 +62,8 @@ class Field:
         format: ``date``, ``date-time`` or another JSON Schema format; empty when none.
         references: collections that the value names an entry of.
         boost: weight in full-text search; 0: not searched.
+        choices: the values that are allowed, where the schema lists them.
+        value_labels: what some of them are called: a text, or one for each locale.
         properties: the fields inside an object (or inside each object of a list).
     """
 
@@ -80,6 +82,7 @@ class Field:
     boost: float = 0.0
     facet: bool = False
     choices: tuple[Any, ...] = ()
+    value_labels: Mapping[Any, Any] = field(default_factory=dict)
     properties: Mapping[str, "Field"] = field(default_factory=dict)
 
     @cached_property
@@ -368,6 +371,8 @@ class _FieldReader:
         inner = items if many and not either else [*own, *items]
         search = _first([*own, *items], "x-search", {})
         references = _first([*own, *items], "x-reference", ())
+        # What describes one value of several: its name is not that of the field.
+        values = [branch for branch in inner if "const" in branch and branch is not node]
         return Field(
             name=name,
             kinds=frozenset((kinds | item_kinds if many else kinds) - {"array", "null"}),
@@ -375,7 +380,7 @@ class _FieldReader:
             either=either,
             nullable="null" in kinds,
             format=_first(inner, "format", ""),
-            label=_first(own, "x-label", {}),
+            label=_first([branch for branch in own if branch not in values], "x-label", {}),
             description=_first(own, "description", ""),
             required=required,
             references=(references,) if isinstance(references, str) else tuple(references),
@@ -383,7 +388,8 @@ class _FieldReader:
             unique=_first(own, "x-unique", False),
             boost=float(search.get("boost", 0)),
             facet=bool(search.get("facet")),
-            choices=tuple(_first(inner, "enum", ())),
+            choices=tuple(_first(inner, "enum", [branch["const"] for branch in values])),
+            value_labels=dict(_value_labels(values)),
             properties=self._inside(inner, followed, prefix=f"{name}.", above=above),
         )
 
@@ -415,6 +421,13 @@ class _FieldReader:
             else:
                 found = found.get(key) if isinstance(found, dict) else None
         return self._root if reference == "#" else found
+
+
+def _value_labels(values: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Any, Any]]:
+    for node in values:
+        label = node.get("x-label") or node.get("title")
+        if label and isinstance(node["const"], str | int | float):
+            yield node["const"], label
 
 
 def _first(nodes: Sequence[Mapping[str, Any]], keyword: str, default: Any) -> Any:

@@ -2,7 +2,9 @@
 
 import pytest
 
-from tests.api.tools import Client
+from tests.api.conftest import Serve
+from tests.api.tools import MODEL, Client
+from tests.repo import Repo
 
 
 def test_aggregates_are_told_beside_the_entries(blog: Client) -> None:
@@ -187,3 +189,35 @@ def test_what_depends_on_what_refers_says_so_to_caches(blog: Client) -> None:
         keys = blog.ask(path).headers["surrogate-key"].split()
         assert {"c-posts", "site"} & set(keys), path
     assert "c-posts" not in blog.ask("/entries/people?sort=name").headers["surrogate-key"].split()
+
+
+SIZES = """
+type: object
+x-path: shirts/{slug}.md
+properties:
+  size:
+    x-label: {nb: Størrelse, en: Size}
+    oneOf:
+      - {const: s, x-label: {nb: Liten, en: Small}}
+      - {const: l, title: Large}
+      - {const: xl}
+  year: {type: integer, x-label: {en: Year}, anyOf: [{const: 1, title: First}, {const: 2, title: Second}]}
+"""
+
+
+def test_values_are_called_as_the_schema_says(serve: Serve, repo: Repo) -> None:
+    shirts = {
+        f"shirts/{number}.md": f"---\nsize: {size}\nyear: 1\n---\n"
+        for number, size in enumerate(["s", "s", "s", "l", "l", "xl"])
+    }
+    repo.commit({"cms.toml": MODEL["cms.toml"], "schemas/shirts.yaml": SIZES, **shirts})
+    client = serve()
+    told = client.meta("/entries/shirts?facet=size,year&group_by=size&limit=0")
+    assert [item.get("label") for item in told["facets"]["size"]] == ["Liten", "Large", None]
+    assert told["facets"]["year"] == [{"value": 1, "label": "First", "count": 6}]
+    assert told["groups"][0] == {"values": {"size": "s"}, "labels": {"size": "Liten"}, "count": 3}
+    english = client.meta("/entries/shirts?facet=size&limit=0&locale=en&fallback=nb")
+    assert english["facets"]["size"][0]["label"] == "Small"
+    fields = {field["name"]: field for field in client.data("/collections/shirts")["fields"]}
+    assert fields["size"]["label"] == {"nb": "Størrelse", "en": "Size"}
+    assert fields["size"]["choices"] == ["s", "l", "xl"]
