@@ -8,6 +8,7 @@ import pytest
 from cms.errors import InvalidSettings
 from cms.settings import (
     Environment,
+    HistorySettings,
     ServerSettings,
     Settings,
     export_environment,
@@ -33,6 +34,20 @@ def test_every_setting_is_read() -> None:
     assert (found.site.title, found.site.default_locale, found.zone.key) == ("Blog", "en-GB", "Europe/Oslo")
     assert (found.search.synonyms, found.search.bestbets) == ("a.txt", "b.yaml")
     assert (found.server.cache, found.server.max_age_seconds, found.site.branch) == (".cache/cms", 60, "live")
+
+
+def test_the_past_is_closed_unless_a_site_opens_it() -> None:
+    assert read_settings("").history == HistorySettings(public=False, never=())
+    assert read_settings("[history]\nnever = []\n").history.never == ()
+    found = read_settings('[history]\npublic = true\nnever = ["posts/case-*.md", "images/**"]\n').history
+    assert found == HistorySettings(public=True, never=("posts/case-*.md", "images/**"))
+
+
+@pytest.mark.parametrize(("never", "said"), [("posts/[a].md", "there are only"), ("/posts", "fits no file"), ("", "is empty")])
+def test_a_pattern_that_could_fit_nothing_withholds_nothing_and_is_refused(never: str, said: str) -> None:
+    with pytest.raises(InvalidSettings, match=f"history.never: .*{said}") as refused:
+        read_settings(f'[history]\npublic = true\nnever = ["{never}"]\n')
+    assert refused.value.facts["line"] == 3
 
 
 def test_another_search_engine_needs_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
