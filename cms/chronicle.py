@@ -6,7 +6,6 @@ first question, from the derived cache where that has it, and grows by what is n
 Not here: how it is held (``annals``), what the commits mean for a file (``history``).
 """
 
-import hashlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
@@ -143,7 +142,7 @@ class Chronicle:
 
     def _load(self, published: CommitId) -> "Annals":
         """What is kept on disk, with all that leads to *published*; kept again when much was new."""
-        border = self._border()
+        border = self._store.border()
         kept = self._cache.load_history(_KEPT_AS)
         annals = Annals.from_bytes(kept[1]) if kept is not None and kept[0] == border else None
         if annals is None or self._store.resolve(annals.main) is None:
@@ -162,10 +161,3 @@ class Chronicle:
             return read_steps(self._store, commit)
         few = read_few_steps(self._store, known, commit, self._store.diff(known, commit))
         return few if few is not None else read_steps(self._store, commit, known)
-
-    def _border(self) -> str:
-        """Changes when a shallow clone is deepened: the commits at its end seem to have made everything."""
-        try:
-            return hashlib.sha256((self._store.common_dir / "shallow").read_bytes()).hexdigest()
-        except FileNotFoundError:
-            return ""

@@ -34,7 +34,7 @@ MAX_REMEMBERED = 20_000
 MAX_DEPARTED = 100_000
 #: How far back a file that a branch took from there is compared with what is there now.
 STAYED_STEPS = 100
-_FORMAT_VERSION = 3
+_FORMAT_VERSION = 4
 
 
 _Gone = Layers[tuple[Departure, ...]]
@@ -69,6 +69,7 @@ class History:
 
     Attributes:
         is_exact: whether it is surely what ``build`` would tell, and not only most likely: see ``advance``.
+        border: where the repository ended when it was read (``Store.border``).
     """
 
     def __init__(
@@ -79,10 +80,12 @@ class History:
         departed: _Gone | Callable[[], _Gone],
         *,
         is_exact: bool = True,
+        border: str = "",
     ) -> None:
         """Use ``History.build`` or ``from_bytes``. Without *graves* it cannot be advanced; *departed* may be made when it is wanted."""
         self.commit = commit
         self.is_exact = is_exact
+        self.border = border
         self._lives = lives
         self._graves = graves
         self._departed = departed
@@ -103,6 +106,7 @@ class History:
         Raises:
             RepositoryProblem: an object is missing or damaged, or as *steps* do.
         """
+        border = store.border()
         trace = Descent(store, commit, {file.path: file.blob for file in store.list_files(commit)})
         whereabouts = Whereabouts(commit, MAX_DEPARTED)
         trace.run(whereabouts.watch(steps))
@@ -112,7 +116,7 @@ class History:
             for line in reversed(trace.dead[:MAX_REMEMBERED])
             if line.first and line.last
         }
-        return cls(commit, Layers(lives), Layers(graves), Layers(whereabouts.departed()))
+        return cls(commit, Layers(lives), Layers(graves), Layers(whereabouts.departed()), border=border)
 
     def advance(self, store: Store, new_commit: CommitId) -> "History":
         """Return the history at *new_commit*: by what is new there, or built anew when this commit does not lead to it.
@@ -149,6 +153,7 @@ class History:
             self._graves.changed(self._buried(trace)),
             latest(self.departed.changed(updates), MAX_DEPARTED) if updates else self.departed,
             is_exact=self.is_exact and is_sure,
+            border=self.border,
         )
 
     def retraced(
@@ -174,7 +179,7 @@ class History:
         trace.run(steps)
         lives: dict[str, _Life | None] = dict.fromkeys(wanted)
         lives |= {line.path: _Life(line.first, line.last) for line in trace.alive if line.first and line.last}
-        return History(commit, self._lives.changed(lives), None, departed)
+        return History(commit, self._lives.changed(lives), None, departed, border=self.border)
 
     @property
     def departed(self) -> _Gone:
@@ -192,7 +197,8 @@ class History:
                 updates[path] = None if is_out(path) or not kept else kept
         if not updates:
             return self
-        return History(self.commit, self._lives, self._graves, self.departed.changed(updates), is_exact=self.is_exact)
+        left = self.departed.changed(updates)
+        return History(self.commit, self._lives, self._graves, left, is_exact=self.is_exact, border=self.border)
 
     @property
     def count(self) -> int:
@@ -245,6 +251,7 @@ class History:
                 version=_FORMAT_VERSION,
                 commit=self.commit,
                 is_exact=self.is_exact,
+                border=self.border,
                 paths=list(lives),
                 firsts=[number(life.first) for life in lives.values()],
                 lasts=[number(life.last) for life in lives.values()],
@@ -285,7 +292,14 @@ class History:
             return None
         if encoded.version != _FORMAT_VERSION:
             return None
-        return cls(encoded.commit, Layers(lives), Layers(graves), Layers(departed), is_exact=encoded.is_exact)
+        return cls(
+            encoded.commit,
+            Layers(lives),
+            Layers(graves),
+            Layers(departed),
+            is_exact=encoded.is_exact,
+            border=encoded.border,
+        )
 
     def _continued(self, trace: Descent) -> dict[str, _Life] | None:
         """Join what the new commits say of the changed files to what was known; None when that does not suffice."""
@@ -356,6 +370,7 @@ class _Encoded(msgspec.Struct, array_like=True):
     version: int
     commit: CommitId
     is_exact: bool
+    border: str
     paths: list[str]
     firsts: list[int]
     lasts: list[int]

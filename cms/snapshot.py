@@ -246,6 +246,8 @@ def read_history(store: Store, commit: CommitId, cache: DerivedCache, ref: str) 
     with _without_garbage_collection():
         kept = cache.load_history(ref)
         known = History.from_bytes(kept[1]) if kept is not None else None
+        if known is not None and known.border != store.border():  # a shallow clone was deepened since
+            known = None
         if known is not None and known.commit == commit:
             return known
         history = History.build(store, commit) if known is None else _extended(known, store, commit)

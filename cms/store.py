@@ -12,6 +12,7 @@ Not here: what the files mean (``snapshot``), who changed them when (``history``
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 
@@ -233,6 +234,11 @@ class Store:
                 if found is None:
                     return merge_bases(one, other, read)
                 return sorted(found, key=lambda id: (-read(id)[1], id))
+
+    def border(self) -> str:
+        """Return what changes when a shallow clone is deepened, whose oldest commits seem to have made everything; empty for a whole one."""
+        ends = sorted(_read_shallow(self.common_dir))
+        return sha256("".join(ends).encode()).hexdigest() if ends else ""
 
     def list_files(self, commit: CommitId, prefixes: Sequence[str] = ()) -> TreeListing:
         """List the regular files of *commit*, ordered by path; only the folders and files in *prefixes* if there are any.

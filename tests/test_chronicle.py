@@ -14,6 +14,7 @@ from cms.errors import RepositoryProblem
 from cms.history import FileHistory, History
 from cms.overlay import Overlay
 from cms.refs import CommitId
+from cms.snapshot import read_history
 from cms.store import Store
 from cms.whereabouts import Departure
 from tests.histories import make_history
@@ -173,5 +174,8 @@ def test_a_shallow_clone_that_is_deepened_is_read_anew(repo: Repo, tmp_path: Pat
     subprocess.run(["git", "clone", "-q", "--bare", "--depth=2", origin, str(clone)], check=True)
     store = Store.open(clone)
     compare(store, Chronicle(store, cache), tip, order_of_git(clone, tip))
+    before = read_history(store, tip, cache, "refs/heads/main")
     subprocess.run(["git", f"--git-dir={clone}", "fetch", "-q", "--unshallow", origin, "main"], check=True)
+    after = read_history(store, tip, cache, "refs/heads/main")
+    assert told(store, after) == told(store, History.build(store, tip)) != told(store, before)
     assert len(list(Chronicle(store, cache).steps(tip, tip))) == 5
