@@ -43,7 +43,9 @@ def test_the_past_is_closed_unless_a_site_opens_it() -> None:
     assert found == HistorySettings(public=True, never=("posts/case-*.md", "images/**"))
 
 
-@pytest.mark.parametrize(("never", "said"), [("posts/[a].md", "there are only"), ("/posts", "fits no file"), ("", "is empty")])
+@pytest.mark.parametrize(
+    ("never", "said"), [("posts/[a].md", "there are only"), ("/posts", "fits no file"), ("", "is empty")]
+)
 def test_a_pattern_that_could_fit_nothing_withholds_nothing_and_is_refused(never: str, said: str) -> None:
     with pytest.raises(InvalidSettings, match=f"history.never: .*{said}") as refused:
         read_settings(f'[history]\npublic = true\nnever = ["{never}"]\n')
