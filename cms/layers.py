@@ -55,6 +55,15 @@ class Layers(Mapping[str, Value]):
             found.append(value)
         return found
 
+    def several(self, keys: Iterable[str]) -> list[Value]:
+        """The values of *keys*, all of which must be there."""
+        over = self._over
+        if not over:
+            return list(map(self._base.__getitem__, keys))
+        base = self._base
+        # What is changed is rare, and what is removed is not asked for.
+        return [base[key] if key not in over else self[key] for key in keys]
+
     def weight(self) -> int:
         """How much is held, without counting: at least as many as there are keys."""
         return len(self._base) + len(self._over)

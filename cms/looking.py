@@ -17,7 +17,7 @@ from cms.facets import FacetValue
 from cms.orders import sort_key
 from cms.query import Query, aggregate, count_facets, default_sort, keep_fitting, thin_out
 from cms.search import Engine, Hits, Match, Reason, SearchDocument, Synonyms
-from cms.searchtexts import documents_of, visible_texts
+from cms.searchtexts import documents_of, entries_of, visible_texts
 from cms.similar import ENTRIES_LOOKED_AT, Ranked, key_terms, rank_similar
 from cms.suggest import facet_paths
 
@@ -201,8 +201,7 @@ class Look:
         return found
 
     def _entries(self, hits: Hits) -> list[Entry]:
-        documents = self._documents
-        return [documents[name][0] for name in hits.names()]
+        return [entries[0] for entries in entries_of(self._documents, hits.names())]
 
     def _of(self, query: Query, entries: Sequence[Entry]) -> Sequence[Entry]:
         name = query.collection.name

@@ -26,6 +26,7 @@ FACETS_LIMIT = 20
 BUDGET_SECONDS = 3.0
 BUDGET_STEPS = 1000
 FAN_OUT = 5
+FEW = 16  # of so many entries in a list, one found is worth going through the list
 
 ShowValue = Callable[[Any], FacetValue]
 
@@ -319,20 +320,31 @@ def count_facets(
             total = counts.setdefault(facet.name, {})
             known.setdefault(facet.name, []).append((facet, facet.showing(catalog, query.chain)))
             where = _without_own(query.where, facet)
-            if where is None and query.collection.name not in hits and not facet.bucket and facet.path.kind in INDEXED:
-                postings = catalog.posting(query.collection.name, query.chain, (), facet.path, budget)
-                for value, fitting in postings.items():
-                    total[value] = total.get(value, 0) + len(fitting)
-                continue
             found = hits.get(query.collection.name)
-            if found is None:
-                entries: Sequence[Entry] = _find(catalog, query, where, (), budget)
-            else:
-                entries = keep_fitting(catalog, where, found, budget)
+            if found is not None:
+                found = keep_fitting(catalog, where, found, budget)
+            elif where is not None:
+                found = _find(catalog, query, where, (), budget)
+            is_many = found is None or len(found) * FEW > catalog.shelves[query.collection.name].count
+            if is_many and not facet.bucket and facet.path.kind in INDEXED:
+                _count_listed(catalog, query, facet, found, total, budget)
+                continue
+            entries = _find(catalog, query, None, (), budget) if found is None else found
             budget.check()
             _count(entries, facet.reading(catalog), total, budget)
     limit = queries[0].facet_limit if queries else 0
     return {name: list(_counted(values, known[name], limit)) for name, values in counts.items()}
+
+
+def _count_listed(
+    catalog: Catalog, query: Query, facet: Facet, found: Sequence[Entry] | None, total: dict[Any, int], budget: Budget
+) -> None:
+    """Count by the lists of entries that each value has, those of *found*, or all."""
+    wanted = None if found is None else set(map(id, found))
+    for value, fitting in catalog.posting(query.collection.name, query.chain, (), facet.path, budget).items():
+        count = len(fitting) if wanted is None else sum(map(wanted.__contains__, map(id, fitting)))
+        if count or wanted is None:
+            total[value] = total.get(value, 0) + count
 
 
 def _counted(values: Mapping[Any, int], known: Sequence[tuple[Facet, ShowValue]], limit: int) -> Iterator[FacetValue]:

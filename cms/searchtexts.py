@@ -122,6 +122,11 @@ class VisibleTexts:
         return known[1]
 
 
+def entries_of(documents: Documents, ids: Sequence[str]) -> list[Sequence[Entry]]:
+    """What has each of *ids*."""
+    return [*documents.several(ids)] if isinstance(documents, Layers) else [documents[id] for id in ids]
+
+
 def _documents(catalog: Catalog, name: str, chain: LocaleChain) -> Layers[list[Entry]]:
     found = catalog.documents(name, chain)
     assert isinstance(found, Layers)

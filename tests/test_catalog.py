@@ -13,7 +13,7 @@ from cms.model import read_model
 from cms.present import Presenter
 from cms.query import read_sort
 from cms.refs import CommitId
-from cms.searching import search_document
+from cms.searchtexts import search_document
 from cms.snapshot import build_snapshot
 from cms.store import Store
 from tests.repo import FIRST_COMMIT_AT, Repo
@@ -223,4 +223,4 @@ def test_a_field_with_a_reserved_name_is_searched(view: Views) -> None:
     catalog = view({"posts/a.md": "status: wonderful"})
     entry = catalog.snapshot.files["posts/a.md"]
     document = search_document(entry, catalog.model.collections["posts"], "Text.")
-    assert document.fields == {"status": ("wonderful", 2.0)}
+    assert document.fields == {"status": ("wonderful", 2.0), "slug": ("a", 0.5)}
