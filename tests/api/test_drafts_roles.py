@@ -264,7 +264,19 @@ def test_a_wrong_secret_is_refused_everywhere_and_never_taken_for_none(desk: New
 
 
 def test_every_route_for_people_by_name_is_refused_without_a_name(desk: Newsdesk) -> None:
-    public = ("/entries", "/search", "/suggest", "/assets", "/collections", "/openapi.json", "/feeds", "/events", "/changes", "/diff", "/")
+    public = (
+        "/entries",
+        "/search",
+        "/suggest",
+        "/assets",
+        "/collections",
+        "/openapi.json",
+        "/feeds",
+        "/events",
+        "/changes",
+        "/diff",
+        "/",
+    )
     asked = 0
     for route in routes(Metrics(desk.room.site), GitTransport()):
         path = getattr(route, "path", "").removeprefix("/api/v1")
