@@ -363,7 +363,9 @@ class Views:
 
     def _is_published_branch(self, name: str) -> bool:
         ref = self._home.ref
-        return name in (ref, short_name(ref), self._home.catalog.model.settings.site.branch)
+        # In a clone that is detached, the branch of a remote stands in for the one of that name.
+        short = ref.removeprefix("refs/remotes/").partition("/")[2] if ref.startswith("refs/remotes/") else short_name(ref)
+        return name in (ref, short, self._home.catalog.model.settings.site.branch)
 
     def _resolve(self, name: str) -> CommitId | None:
         """The commit that *name* stands for: of a branch before that of a tag."""

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Scope, Send
 
 from cms.api.explaining import asks_why
 from cms.api.lanes import Lane, Lanes
-from cms.api.problems import respond_to_error
+from cms.api.problems import on_failure, respond_to_error
 from cms.auth import holds_password
 from cms.errors import CMSError, InvalidSettings, NotFound
 from cms.params import split_query
@@ -129,7 +129,9 @@ class Viewing:
             return await lane.run(self._work, scope, spec, who, now)
         except CMSError as error:
             response = respond_to_error(Request({**scope, "site": self._site}), error)
-            return Answer(status=response.status_code, headers=response.raw_headers, body=bytes(response.body))
+        except Exception as error:
+            response = await on_failure(Request(scope), error)
+        return Answer(status=response.status_code, headers=response.raw_headers, body=bytes(response.body))
 
     def _read(self, scope: Scope) -> ViewSpec:
         pairs = split_query(scope["query_string"])
