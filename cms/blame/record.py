@@ -14,7 +14,7 @@ from cms.entry import Entry
 from cms.errors import RepositoryProblem
 from cms.globs import compile_glob
 from cms.policy import Policy
-from cms.proof.grounds import Act, ChangeProof, Ground
+from cms.proof.grounds import Act, ChangeProof, EntryProof, Ground, Standing
 from cms.proof.prover import Prover
 from cms.refs import BlobId, CommitId
 from cms.store import Store
@@ -93,9 +93,9 @@ class Record:
     def _change(self, version: Version, names: Sequence[str]) -> Change:
         stamp = version.stamp
         assert stamp is not None
-        proof = self.prover.change_proof(stamp.commit, names)
-        writers = proof.file.writers if proof is not None else ()
         at = datetime.fromtimestamp(stamp.committed, UTC)
+        proof = _bare_proof(version, at) if self.is_line else self.prover.change_proof(stamp.commit, names)
+        writers = proof.file.writers if proof is not None else ()
         return Change(
             version=version,
             at=at,
@@ -119,6 +119,22 @@ class Record:
         except RepositoryProblem:  # beyond the border of a shallow clone
             return ""
         return plain_words(message)
+
+
+def _bare_proof(version: Version, at: datetime) -> ChangeProof:
+    """That a published commit was published, and no more: what was said and done on a branch before is not told."""
+    assert version.stamp is not None
+    file = EntryProof(
+        path=version.path,
+        collection=None,
+        slug="",
+        locale="",
+        blob=version.blob,
+        standing=Standing.IMPORTED,
+        origin=version.stamp.commit,
+        originated_at=at,
+    )
+    return ChangeProof(file=file)
 
 
 def _tips(catalog: Catalog) -> list[CommitId]:

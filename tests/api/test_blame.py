@@ -187,10 +187,12 @@ def test_everybody_is_told_of_published_states_and_of_no_branch(repo: Repo, serv
         {"posts/a.md": None, "posts/working-title.md": text}, branch="side", parents=[base], message="Hide it"
     )
     side = repo.commit({"posts/working-title.md": None, "posts/b.md": text + "More.\n"}, branch="side", parents=[work])
-    repo.commit({"posts/a.md": None, "posts/b.md": text + "More.\n"}, parents=[base, side], message="Merge it")
+    said = repo.commit({}, branch="side", parents=[side], message="Not for all\n\nReview: comment")
+    merged: dict[str, str | bytes | None] = {"posts/a.md": None, "posts/b.md": text + "More.\n"}
+    repo.commit(merged, parents=[base, said], message="Merge it\n\nDraft: side")
     client = serve()
     told = client.ask("/history/posts/b").text + client.ask("/blame/posts/b").text
-    assert not any(hidden in told for hidden in ("working", "Hide it", work, side))
+    assert not any(hidden in told for hidden in ("working", "Hide it", "Not for all", work, side, said))
     commits = client.data("/history/posts/b")["commits"]
     assert (commits[0]["change"], commits[0]["why"], commits[0]["from"]) == ("renamed", "Merge it", "posts/a.md")
 
