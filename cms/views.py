@@ -364,7 +364,9 @@ class Views:
     def _is_published_branch(self, name: str) -> bool:
         ref = self._home.ref
         # In a clone that is detached, the branch of a remote stands in for the one of that name.
-        short = ref.removeprefix("refs/remotes/").partition("/")[2] if ref.startswith("refs/remotes/") else short_name(ref)
+        short = (
+            ref.removeprefix("refs/remotes/").partition("/")[2] if ref.startswith("refs/remotes/") else short_name(ref)
+        )
         return name in (ref, short, self._home.catalog.model.settings.site.branch)
 
     def _resolve(self, name: str) -> CommitId | None:

@@ -14,6 +14,7 @@ from cms.errors import CMSError, Conflict, Gone, RefNotFound
 from cms.inferred import infer_model
 from cms.present import PLAIN, Presenter
 from cms.refs import CommitId
+from cms.settings import Environment
 from cms.site import Site
 from cms.snapshot import Snapshot
 from cms.view import ViewSpec
@@ -185,4 +186,16 @@ def test_nobody_gets_anything_that_cannot_be_named(repo: Repo, rights: Rights) -
     for ref in (blob, "f" * 40, "nothing", "refs/heads/nothing"):
         with pytest.raises(CMSError):
             site.views.open_state(ViewSpec(ref=ref), rights, None, NOW)
+    site.close()
+
+
+def test_a_detached_clone_knows_its_branch_by_the_name_it_has_elsewhere(repo: Repo, tmp_path: Path) -> None:
+    first = repo.commit({**MODEL, "posts/a.md": post("A")}, at=DAY)
+    repo.git("clone", "-q", str(repo.path), str(tmp_path / "clone"))
+    clone = Repo(tmp_path / "clone")
+    clone.git("checkout", "-q", "--detach", first)
+    clone.git("branch", "-q", "-D", "main")
+    site = Site.open(clone.path, infer=infer_model, environment=Environment(branch="main"))
+    view = site.views.open(ViewSpec(ref="main"), None, NOW)
+    assert (view.is_present, titles(view.catalog)) == (True, {"a": "A"})
     site.close()

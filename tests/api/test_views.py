@@ -338,3 +338,14 @@ def test_what_only_some_may_read_is_kept_by_nobody(desk: Newsdesk) -> None:
     answer = desk.ask("GET", f"/entries/posts?ref={desk.room.main}&at=2026-04-25", "ola")
     assert answer.headers["cache-control"] == "private, no-store"
     assert desk.ask("GET", f"/entries/posts?ref={desk.room.main}&at=2026-04-25").status_code == 403
+
+
+def test_a_fault_of_ours_is_told_as_one(past: Past, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("kanarifugl")
+
+    monkeypatch.setattr(past.client.site.views, "open", fail)
+    answer = past.client.ask("/entries/posts?ref=main")
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal-error")
+    assert "kanari" not in answer.text
+    assert answer.headers["cache-control"] == "no-store"
