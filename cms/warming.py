@@ -17,7 +17,7 @@ from cms.site import Site
 
 #: More would take memory that nobody may need.
 ENTRIES_MOST = 10_000
-SLICE_SECONDS = 0.002
+SLICE_SECONDS = 0.004
 IDLE_SECONDS, BUSY_SECONDS = 0.0005, 0.02
 LOOK_SECONDS = 1.0
 
