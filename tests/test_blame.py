@@ -11,6 +11,7 @@ import pytest
 from cms.blame import attribution, versions
 from cms.blame.attribution import Blame, blame
 from cms.blame.parts import FIELD, PARAGRAPH, match, split
+from cms.blame.record import plain_words
 from cms.blame.versions import Versions, find_versions
 from cms.cache import DerivedCache
 from cms.chronicle import Chronicle
@@ -194,6 +195,14 @@ def test_too_many_or_too_large_versions_are_not_looked_at(desk: Desk, monkeypatc
     assert [each.is_older for each in blame(desk.store, desk.versions(tip)).origins or ()].count(True) == 5
     monkeypatch.setattr(attribution, "BYTES_MOST", 10)
     assert blame(desk.store, desk.versions(tip)).origins is None
+
+
+def test_of_what_somebody_wrote_the_trailers_and_what_is_too_much_are_left_out() -> None:
+    assert (
+        plain_words("Say it\n\nBecause.\n\nReview: approve\nCo-authored-by: A <a@example.org>\n")
+        == "Say it\n\nBecause."
+    )
+    assert len(plain_words("Say it\n\n" + "word " * 10_000)) < 5_000
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -21,6 +21,10 @@ from cms.store import Store
 from cms.trailers import read_trailers, without_trailers
 
 
+#: Of a message.
+WORDS_MOST = 4_000
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """One version, and what is known of it.
@@ -147,8 +151,9 @@ def _tips(catalog: Catalog) -> list[CommitId]:
 
 
 def plain_words(message: str) -> str:
-    """What somebody wrote, without the trailers."""
-    return without_trailers(message, {key.lower() for key, _ in read_trailers(message)}).strip()
+    """What somebody wrote, without the trailers, and of very much the beginning."""
+    words = without_trailers(message, {key.lower() for key, _ in read_trailers(message)}).strip()
+    return words if len(words) <= WORDS_MOST else f"{words[:WORDS_MOST].rstrip()}…"
 
 
 def _names(versions: Versions) -> dict[Version, list[str]]:
