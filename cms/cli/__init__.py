@@ -160,7 +160,14 @@ register(
     panel=READING,
 )
 
-register("diff", diff, "cms diff draft:easter", "cms diff v1.0 published --stat", "cms diff main easter --json", panel=READING)
+register(
+    "diff",
+    diff,
+    "cms diff draft:easter",
+    "cms diff v1.0 published --stat",
+    "cms diff main easter --json",
+    panel=READING,
+)
 
 register("types", types, "cms types > types.schema.json", "cms types --openapi > openapi.json", panel=READING)
 
