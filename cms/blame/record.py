@@ -20,7 +20,6 @@ from cms.refs import BlobId, CommitId
 from cms.store import Store
 from cms.trailers import read_trailers, without_trailers
 
-
 #: Of a message.
 WORDS_MOST = 4_000
 
