@@ -369,7 +369,9 @@ class Segment:
         lengths = self._lengths.get(field)
         if lengths is None:
             column = reader.column(f"_{field}_len", LENGTHS_COLUMN)
-            lengths = bytes(column) if column is not None else bytes(self.count)
+            # A byte for each document up to the last that has the field: taken at once, where the column reads one by one.
+            lengths = bytes(column._dbfile.get(column._basepos, column._count)) if column is not None else b""
+            lengths = lengths.ljust(self.count, b"\0")
             self._lengths[field] = lengths
         return lengths
 
