@@ -5,10 +5,13 @@ process, or for who was not listening for a while.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from cms.catalog import Catalog
 from cms.dependencies import Keys, surrogate_keys
 from cms.entry import Entry
+from cms.model import ContentModel
+from cms.settings import SETTINGS_FILE, Settings
 
 
 def find_invalid(old: Catalog, new: Catalog, paths: Iterable[str] = ()) -> Keys:
@@ -19,7 +22,7 @@ def find_invalid(old: Catalog, new: Catalog, paths: Iterable[str] = ()) -> Keys:
     Args:
         paths: files that differ between the two commits, for those that are served by their path.
     """
-    if old.model.sources != new.model.sources or not old.model.reads_like(new.model):
+    if not _shows_like(old.model, new.model):
         return surrogate_keys((), (), is_model_changed=True)
     before, after = old.snapshot, new.snapshot
     candidates = before.files.differing(after.files) | before.history.differing(after.history)
@@ -33,6 +36,21 @@ def find_invalid(old: Catalog, new: Catalog, paths: Iterable[str] = ()) -> Keys:
         removed += [was] if was is not None else []
         added += [now] if now is not None else []
     return surrogate_keys(removed, added, paths=paths)
+
+
+def _shows_like(old: ContentModel, new: ContentModel) -> bool:
+    """Whether two models differ in nothing that an answer depends on: of people, rules and folders of the machine nobody is told."""
+    return old is new or (
+        old.reads_like(new) and _schemas(old) == _schemas(new) and _shown_settings(old) == _shown_settings(new)
+    )
+
+
+def _schemas(model: ContentModel) -> dict[str, str]:
+    return {path: blob for path, blob in model.sources.items() if path != SETTINGS_FILE}
+
+
+def _shown_settings(model: ContentModel) -> Settings:
+    return replace(model.settings, server=replace(model.settings.server, state="", cache=""))
 
 
 def _visible(catalog: Catalog, path: str) -> Entry | None:
