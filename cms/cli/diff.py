@@ -13,17 +13,15 @@ from cms.cli.content import JsonOption
 from cms.cli.exits import Refused
 from cms.cli.output import counted, out, print_json
 from cms.cli.sites import BranchOption, SiteOption, open_site
+from cms.cli.viewing import find_draft
 from cms.delta import Change
 from cms.delta.diff import Dangling, Diff, EntryDiff, FileDiff, ImageChange, Side, find_diff
 from cms.finding import printable
-from cms.refs import HEAD, CommitId, draft_ref, short_name
+from cms.refs import HEAD, short_name
 from cms.site import Site, resolve_name
-from cms.store import Store
 from cms.views import EVERYTHING
 from cms.worddiff import TextDiff
-from cms.workflow.combined import Part
 from cms.workflow.differences import FieldChange
-from cms.workflow.flow import no_draft
 
 VALUE_SHOWN = 200
 SENTENCES = {"created": "New", "updated": "Changed", "renamed": "Renamed", "deleted": "Gone"}
@@ -96,10 +94,7 @@ def open_here(site: Site, name: str, now: datetime) -> Side:
     """
     if name.startswith(DRAFT):
         spec = read_spec(name, "draft")
-        head = find_draft(site.store, spec.draft)
-        if head is None:
-            raise no_draft(spec.draft)
-        view = site.views.open_heads([Part(name=spec.draft, head=head)], now)
+        view = site.views.open_heads([find_draft(site.store, spec.draft)], now)
     elif name in (PUBLISHED, ""):
         view = site.views.open(read_spec(PUBLISHED, "from"), None, now)
     else:
@@ -108,12 +103,6 @@ def open_here(site: Site, name: str, now: datetime) -> Side:
         spec = read_spec(f"{commit}@{moment}" if moment else commit, "from")
         view = site.views.open_state(spec, EVERYTHING, None, now)
     return side_of(view, name, query="", sees_all=True)
-
-
-def find_draft(store: Store, name: str) -> CommitId | None:
-    """The head of a draft, here or as it was fetched."""
-    ref = draft_ref(name)
-    return store.resolve(ref) or store.resolve(ref.replace("refs/heads/", "refs/remotes/origin/", 1))
 
 
 # -- as text -----------------------------------------------------------------------------------------------------------

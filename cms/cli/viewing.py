@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cms.cli.exits import Refused
-from cms.refs import CommitId, draft_ref
+from cms.refs import draft_ref
 from cms.site import Site
 from cms.store import Store
 from cms.view import read_moment, read_view
@@ -43,7 +43,7 @@ def open_view(site: Site, ref: str, at: str, drafts: Sequence[str]) -> View | No
     spec = read_view([(name, value) for name, value in given.items() if value])
     now = datetime.now(UTC)
     if drafts:
-        return site.views.open_heads([_find(site.store, name) for name in (spec.draft, *spec.drafts) if name], now)
+        return site.views.open_heads([find_draft(site.store, name) for name in (spec.draft, *spec.drafts) if name], now)
     if not spec.query:
         return None
     if at and not ref and read_moment(at, site.catalog.zone) > now.timestamp():
@@ -54,14 +54,14 @@ def open_view(site: Site, ref: str, at: str, drafts: Sequence[str]) -> View | No
     return site.views.open_state(spec, EVERYTHING, None, now)
 
 
-def find_draft(store: Store, name: str) -> CommitId | None:
-    """The head of a draft, here or as it was fetched."""
+def find_draft(store: Store, name: str) -> Part:
+    """A draft, here or as it was fetched.
+
+    Raises:
+        DraftNotFound: there is none of that name.
+    """
     ref = draft_ref(name)
-    return store.resolve(ref) or store.resolve(ref.replace("refs/heads/", "refs/remotes/origin/", 1))
-
-
-def _find(store: Store, name: str) -> Part:
-    head = find_draft(store, name)
+    head = store.resolve(ref) or store.resolve(ref.replace("refs/heads/", "refs/remotes/origin/", 1))
     if head is None:
         raise no_draft(name)
     return Part(name=name, head=head)
