@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from cms.api.pages import Page, link_header, link_of, page_links
 from cms.api.responses import json_response
+from cms.api.search import find_hits
 from cms.api.state import BASE, Context, context
 from cms.dependencies import WHOLE
 from cms.entry import Entry
@@ -40,7 +41,7 @@ async def get_feed(request: Request) -> Response:
 
 def _feed(request: Request, ctx: Context, wanted: ListRequest, kind: str) -> Response:
     query = wanted.queries[0]
-    entries, total = _find(ctx, wanted)
+    entries, total = _find(request, ctx, wanted)
     kept, _ = split_place(request.scope["query_string"])
     raw_path: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
     page = Page(query.limit, query.offset, wanted.page, total)
@@ -61,11 +62,11 @@ def _feed(request: Request, ctx: Context, wanted: ListRequest, kind: str) -> Res
     )
 
 
-def _find(ctx: Context, wanted: ListRequest) -> tuple[list[Entry], int]:
+def _find(request: Request, ctx: Context, wanted: ListRequest) -> tuple[list[Entry], int]:
     """The entries of one page, and how many there are in all."""
     query = wanted.queries[0]
     if wanted.text:
-        found = ctx.site.searcher.search(ctx.catalog, wanted.queries, wanted.text, by_relevance=False)
+        found = find_hits(request, ctx, wanted)
         return list(found.entries), found.total
     entries = find_entries(ctx.catalog, query)
     return entries[query.offset : query.offset + query.limit], len(entries)

@@ -45,7 +45,7 @@ def search_response(
     highlight: bool,
 ) -> Response:
     """A page of hits with ``score``, ``pinned`` where editors said so, and, unless switched off, ``highlights``."""
-    found = _find(request, ctx, wanted)
+    found = find_hits(request, ctx, wanted)
     marked = wanted.highlight or (highlight and not any(name == "highlight" for name, _ in pairs))
     items = [
         _item(ctx, wanted, found, entry, score, marked=marked)
@@ -74,7 +74,7 @@ def _searcher(ctx: Context) -> Searcher:
     return ctx.site.views.searches.find(ctx.catalog.model, is_public=view.is_public)
 
 
-def _find(request: Request, ctx: Context, wanted: ListRequest) -> Found:
+def find_hits(request: Request, ctx: Context, wanted: ListRequest) -> Found:
     """Search, and say what the search is to be counted as: here, because its answer may be given many times."""
     started = time.perf_counter()
     try:

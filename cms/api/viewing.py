@@ -34,7 +34,10 @@ VIEWED = tuple(
 )
 VIEWED_ROOTS = ("/api/v1", "/api/v1/", "/sitemap.xml")
 #: What is answered below these is the same for ever when the view is.
-LASTING = tuple(f"/api/v1/{name}" for name in ("entries/", "suggest", "collections", "assets/"))
+LASTING = (
+    *(f"/api/v1/{name}" for name in ("entries/", "suggest", "collections", "assets/", "feeds/")),
+    "/sitemap.xml",
+)
 PREVIEW = b"bearer cmsp_"
 FOREVER = b"max-age=31536000, immutable"
 SECRET = b"private, no-store"
