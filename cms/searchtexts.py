@@ -4,7 +4,7 @@ Not here: how they are found (``cms.search``), what is made of what was found (`
 """
 
 import hashlib
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from cms.catalog import EVERY_LOCALE, Catalog, LocaleChain
@@ -108,7 +108,7 @@ class VisibleTexts:
         known = self._known.get(selected)
         if known is None:
             layers = [_documents(catalog, name, chain) for name, chain in selected]
-            ids: Container[str] = layers[0] if len(layers) == 1 else Union(layers)
+            ids: Mapping[str, list[Entry]] = layers[0] if len(layers) == 1 else Union(layers)
             earlier, visible = self._earlier.pop(selected, (None, None))
             if earlier is None or visible is None:
                 visible = Visible(ids)

@@ -5,7 +5,7 @@ differently while something is hidden. So an engine counts only what is visible,
 long as the same is visible.
 """
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 from weakref import WeakKeyDictionary
 
@@ -19,6 +19,7 @@ class Shelved(Protocol):
     def numbers(self) -> Mapping[str, int]: ...
 
 
+MANY = 1_000
 Masks = WeakKeyDictionary[Shelved, bytes]
 
 
@@ -27,14 +28,14 @@ class Visible:
 
     __slots__ = ("__weakref__", "_base", "_differing", "_masks", "ids")
 
-    def __init__(self, ids: Container[str]) -> None:
+    def __init__(self, ids: Collection[str]) -> None:
         """*ids* must not change afterwards."""
         self.ids = ids
         self._masks: Masks = WeakKeyDictionary()
         self._base: Masks = WeakKeyDictionary()
         self._differing: frozenset[str] = frozenset()
 
-    def changed(self, ids: Container[str], differing: frozenset[str]) -> "Visible":
+    def changed(self, ids: Collection[str], differing: frozenset[str]) -> "Visible":
         """Others, of which only *differing* are in one of the two and not in the other: costs as much as these are many."""
         new = Visible(ids)
         if self._masks:
@@ -52,7 +53,9 @@ class Visible:
         if known is None:
             base = self._base.get(part)
             if base is None:
-                known = bytes(map(self.ids.__contains__, part.names))
+                # A set is asked faster than what follows a catalog, and pays where it is asked often.
+                ids = frozenset(self.ids) if len(part.names) > MANY else self.ids
+                known = bytes(map(ids.__contains__, part.names))
             else:
                 changed = bytearray(base)
                 for name in self._differing:

@@ -11,6 +11,7 @@ from cms.search import Engine, SearchDocument, Visible, open_engine
 
 ROUNDS = int(os.environ.get("BRANCHPRESS_VISIBLE_ROUNDS", "4"))
 ASKED = 25
+PATIENT = 60.0  # the machine may be busy
 STEMS = ("barn", "hage", "skole", "plan", "kommune", "vei", "brøyting", "fjell", "fjord", "båt", "laks", "elv", "tur")
 ENDINGS = ("", "en", "er", "ene", "s", "ing")
 
@@ -54,10 +55,15 @@ def _questions(rng: random.Random, documents: Sequence[SearchDocument]) -> list[
 def _answers(engine: Engine, visible: Visible, question: str, known: dict[str, SearchDocument]) -> list[object]:
     few = Visible({identity for identity in known if identity.endswith(("1", "4", "7"))})
     return [
-        *([*engine.search(question, locale="nb", visible=visible, match=match)] for match in ("all", "any")),
-        [*engine.search(question, locale="nb", visible=visible, among=few)],
-        engine.explain(question, known, locale="nb", visible=visible),
-        engine.correct(question, locale="nb", visible=visible, among=visible, read=known.__getitem__),
+        *(
+            [*engine.search(question, locale="nb", visible=visible, match=match, deadline_seconds=PATIENT)]
+            for match in ("all", "any")
+        ),
+        [*engine.search(question, locale="nb", visible=visible, among=few, deadline_seconds=PATIENT)],
+        engine.explain(question, known, locale="nb", visible=visible, deadline_seconds=PATIENT),
+        engine.correct(
+            question, locale="nb", visible=visible, among=visible, read=known.__getitem__, deadline_seconds=PATIENT
+        ),
     ]
 
 
@@ -87,8 +93,8 @@ def test_what_becomes_visible_counts_at_once(tmp_path: Path) -> None:
         differing = frozenset(rng.sample(sorted(documents), 2))
         ids = ids ^ differing
         visible = visible.changed(ids, differing)
-        fresh = engine.search(question, locale="nb", visible=Visible(ids))
-        assert [*engine.search(question, locale="nb", visible=visible)] == [*fresh]
+        fresh = engine.search(question, locale="nb", visible=Visible(ids), deadline_seconds=PATIENT)
+        assert [*engine.search(question, locale="nb", visible=visible, deadline_seconds=PATIENT)] == [*fresh]
 
 
 def test_reasons_add_up_to_the_score(tmp_path: Path) -> None:
@@ -98,8 +104,10 @@ def test_reasons_add_up_to_the_score(tmp_path: Path) -> None:
     engine.update(documents.values(), [])
     visible = Visible(frozenset(documents))
     for question in _questions(rng, [*documents.values()]):
-        hits = [*engine.search(question, locale="nb", visible=visible, match="any")]
-        reasons = engine.explain(question, documents, locale="nb", visible=visible, match="any")
+        hits = [*engine.search(question, locale="nb", visible=visible, match="any", deadline_seconds=PATIENT)]
+        reasons = engine.explain(
+            question, documents, locale="nb", visible=visible, match="any", deadline_seconds=PATIENT
+        )
         assert reasons.keys() == {hit.id for hit in hits}
         for hit in hits:
             assert sum(reason.score for reason in reasons[hit.id]) == pytest.approx(hit.score), (question, hit)
