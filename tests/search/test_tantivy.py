@@ -21,7 +21,8 @@ def _empty(path: Path) -> None:
 def _flip(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 0x10
-    path.write_bytes(content)
+    with path.open("r+b") as file:  # never shorter, not even for a moment: a thread of tantivy's may have it mapped
+        file.write(content)
 
 
 DAMAGES: list[Callable[[Path], None]] = [Path.unlink, shorten, _empty, _flip]
