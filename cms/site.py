@@ -95,7 +95,8 @@ class Site:
         self.bodies = Bodies(store, self._cache)
         self.views = Views(self, self._cache)
         self.departures = Departures(store, self._cache, self.views.find_state)
-        self.prover = Prover(store, ref, PushLog(store))  # where nobody edits, and there is no office
+        # Where nobody edits there is no office, which has one of its own.
+        self.prover = Prover(store, ref, PushLog(store), steps=self.chronicle.steps)
         self.deltas = Deltas(store, self.bodies)
         self.events = Events(self)
         self.searches = SearchLog()
@@ -358,7 +359,12 @@ class Site:
                     work_tree=self.store.work_tree,
                 )
                 self._office = Office.open(
-                    self.store, self.ref, folder, snapshot=self.read_snapshot, address=self.environment.url
+                    self.store,
+                    self.ref,
+                    folder,
+                    snapshot=self.read_snapshot,
+                    address=self.environment.url,
+                    steps=self.chronicle.steps,
                 )
                 self._office.scheduler.start()
             return self._office
