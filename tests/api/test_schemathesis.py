@@ -32,7 +32,9 @@ def operations(demo: Client) -> Any:
     schema: Any = schemathesis.openapi.from_asgi("/api/v1/openapi.json", demo.app)
     schema.hook(map_query)
     found = [operation.ok() for operation in schema.get_all_operations()]
-    return [operation for operation in found if "security" not in operation.definition.raw]
+    # A stream has no end to wait for: tests/events listens to it.
+    asked = [operation for operation in found if not operation.path.endswith("/events")]
+    return [operation for operation in asked if "security" not in operation.definition.raw]
 
 
 def map_query(context: Any, query: Any) -> Any:
