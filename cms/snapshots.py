@@ -96,9 +96,7 @@ class Snapshots:
                     f"the content at {commit[:10]} cannot be read, because its cms.toml is wrong: {error}",
                     findings=findings,
                 ) from error
-        return replace(
-            snapshot, history=self._history(commit, present.history), changed=None, advanced_from=None
-        )
+        return replace(snapshot, history=self._history(commit, present.history), changed=None, advanced_from=None)
 
     def _nearest(self, commit: CommitId, present: Snapshot) -> Snapshot:
         """What probably differs least: of all that are at hand the one that was made at the nearest time."""
