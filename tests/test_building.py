@@ -39,7 +39,7 @@ def server(repo: Repo) -> Iterator[str]:
     )
     site = Site.open(repo.path, infer=infer_model)
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        served = uvicorn.Server(uvicorn.Config(build_app(site), log_level="error", lifespan="off"))
+        served = uvicorn.Server(uvicorn.Config(build_app(site), log_config=None, lifespan="off"))
         thread = threading.Thread(target=served.run, kwargs={"sockets": [listener]})
         thread.start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"

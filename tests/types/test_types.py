@@ -85,7 +85,7 @@ def served(repo: Repo) -> Iterator[tuple[Client, str]]:
     """The demo behind a real server: a client for it in this process, and its address."""
     client = Client(repo.path)
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(client.app, log_level="error", lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(client.app, log_config=None, lifespan="off"))
     thread = Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     yield client, f"http://127.0.0.1:{listener.getsockname()[1]}"
