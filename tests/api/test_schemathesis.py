@@ -15,8 +15,8 @@ from schemathesis.specs.openapi import checks as openapi
 from tests.api.newsdesk import Newsdesk
 from tests.api.tools import Client
 
-EXAMPLES = 12
-ACTS = 5
+EXAMPLES = 8
+ACTS = 4
 CHECKS = [
     not_a_server_error,
     openapi.status_code_conformance,
