@@ -158,7 +158,9 @@ def test_a_member_of_staff_is_told_of_no_draft_where_readers_are_answered(
     desk, words = filled
     for path in PUBLIC:
         if "?draft=" in path or "&draft=" in path:
-            assert (ask(desk, path, "eva", words).status_code, ask(desk, path, "", words).status_code) == (200, 401), path
+            assert (ask(desk, path, "eva", words).status_code, ask(desk, path, "", words).status_code) == (200, 401), (
+                path
+            )
         elif path.startswith(("/entries", "/search", "/suggest", "/collections", "/openapi", "/assets")) or path == "/":
             known, unknown = ask(desk, path, "eva", words), ask(desk, path, "", words)
             assert (known.status_code, known.text) == (unknown.status_code, unknown.text), path
