@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pygit2
 import pytest
+import structlog
 
 from tests.repo import Repo
 
@@ -33,6 +34,13 @@ def sealed_git(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         for level in ("SYSTEM", "XDG", "GLOBAL", "PROGRAMDATA"):
             pygit2.settings.search_path[pygit2.enums.ConfigLevel[level]] = str(home)
         yield
+
+
+@pytest.fixture(autouse=True)
+def unconfigured_log() -> Iterator[None]:
+    """Let no test decide what the next one finds in the log: commands that run in this process set the level."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture
