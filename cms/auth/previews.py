@@ -115,7 +115,7 @@ class Previews:
                 (id, draft),
             ).fetchone()
             if row is None:
-                raise NotFound("this draft has no such preview")
+                raise NotFound("this draft has no such preview; cms preview DRAFT --list shows which there are")
         return _preview_of(row)
 
     def end_those_of(self, connection: sqlite3.Connection, person: str, now: datetime) -> None:
